@@ -1,0 +1,43 @@
+"""OpenMDAO components for sequences and rankings, and finite differences that hold.
+
+Every public name lives here and is resolved when it is first used, so that ``import mdao_seq``
+imports neither OpenMDAO nor numba.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = '0.1.0'
+
+_HOME_OF = {
+    'Declaration': 'differences.declaration',
+    'EvaluationPlan': 'differences.plan',
+    'PerOutputFD': 'approximation.per_output_fd',
+    'fd_cost': 'approximation.cost',
+    'CallCountRecorder': 'counting.recorder',
+    'CallCountMismatch': 'counting.verification',
+    'count_calls': 'counting.counter',
+    'read_call_counts': 'counting.file',
+    'SequenceModel': 'sequence.model',
+    'Signal': 'sequence.signal',
+    'RNNComp': 'components.rnn_comp',
+    'Graph': 'graph.graph',
+    'pagerank': 'graph.pagerank',
+    'NotConverged': 'graph.errors',
+    'PageRankComp': 'components.pagerank_comp',
+}
+
+__all__ = ['__version__', *_HOME_OF]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home on first use."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'mdao_seq' has no attribute {name!r}")
+    value = getattr(import_module(f'{__name__}.{_HOME_OF[name]}'), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

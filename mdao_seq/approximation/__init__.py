@@ -1,0 +1,1 @@
+"""Runs an evaluation plan inside OpenMDAO, so that every declaration holds."""

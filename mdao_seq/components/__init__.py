@@ -1,0 +1,1 @@
+"""OpenMDAO components, one a file."""

@@ -1,0 +1,1 @@
+"""Finite differences as arithmetic: stencils, declarations and evaluation plans."""

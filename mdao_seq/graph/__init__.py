@@ -1,0 +1,1 @@
+"""Graphs, PageRank solves and their sensitivities."""

@@ -1,0 +1,1 @@
+"""Recurrent networks: cells, the network, training and weight files."""
