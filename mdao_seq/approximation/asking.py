@@ -1,0 +1,27 @@
+"""Who asked for the evaluation that is running: set by `approximation`, read by `counting`.
+
+Nothing else passes between the two.
+"""
+
+from contextvars import ContextVar
+from typing import NamedTuple
+
+from mdao_seq.differences.plan import Point
+
+
+class Asked(NamedTuple):
+    """The evaluation that a held declaration is paying for.
+
+    Attributes
+    ----------
+    path : str
+        Path of the component.
+    point : Point
+        The perturbation; it knows its owner, its users and its method.
+    """
+
+    path: str
+    point: Point
+
+
+ASKED: ContextVar[Asked | None] = ContextVar('mdao_seq_asked', default=None)

@@ -1,0 +1,62 @@
+"""`fd_cost`: what a component's approximations cost, before it is spent."""
+
+from fnmatch import fnmatchcase
+
+from mdao_seq.approximation._openmdao import (
+    HeldComponent,
+    has_subjacs,
+    is_colored,
+    plan_declared,
+    plan_stock,
+)
+from mdao_seq.differences.plan import EvaluationPlan
+
+
+def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
+    """Return the evaluations that one linearization of a component costs.
+
+    The plan holds what the driver's responses and design variables need, since OpenMDAO skips the
+    rest: without a driver that has both, all that is declared.
+
+    Parameters
+    ----------
+    comp : Component
+        Any component after ``final_setup``. With `PerOutputFD` the plan is what was declared;
+        without it, what OpenMDAO makes of it (the last declaration of each input).
+    of, wrt : str or iterable of str or None
+        Names or glob patterns of the component's outputs and inputs: count only these partials.
+        None: all.
+
+    Returns
+    -------
+    EvaluationPlan
+        ``.total`` evaluations per linearization, ``.by_declaration``; ``str()`` is a table.
+
+    Raises
+    ------
+    RuntimeError
+        Before ``final_setup``, or if a coloring decides the cost.
+    ValueError
+        If `of` or `wrt` matches no declaration.
+    """
+    if not has_subjacs(comp):
+        raise RuntimeError(f'{comp.msginfo}: call final_setup() on the problem before fd_cost')
+    if is_colored(comp):
+        raise RuntimeError(f'{comp.msginfo}: the cost of a colored component is not predicted')
+    ofs, wrts = _patterns(of), _patterns(wrt)
+
+    def keep(of_name, wrt_name):
+        return _matches(of_name, ofs) and _matches(wrt_name, wrts)
+
+    plan = (plan_declared if isinstance(comp, HeldComponent) else plan_stock)(comp, keep=keep)
+    if not plan.declarations and (of, wrt) != (None, None):
+        raise ValueError(f'{comp.msginfo}: of={of!r}, wrt={wrt!r} match no approximated partial')
+    return plan
+
+
+def _patterns(names):
+    return ('*',) if names is None else (names,) if isinstance(names, str) else tuple(names)
+
+
+def _matches(name, patterns):
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

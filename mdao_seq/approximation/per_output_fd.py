@@ -1,0 +1,141 @@
+"""`PerOutputFD`: the mixin that makes every approximated partial keep its own declaration."""
+
+from openmdao.core.component import Component
+
+from mdao_seq.approximation._openmdao import HeldComponent
+from mdao_seq.differences.declaration import Declaration
+
+
+class PerOutputFD(HeldComponent):
+    """Hold every ``declare_partials(of, wrt, method='fd' or 'cs', …)`` of a component.
+
+    OpenMDAO 3.9 to 3.45 keep one approximation for each input: of several declarations on one
+    `wrt` the last replaces the others, silently. Under this mixin each (of, wrt) keeps its method,
+    step, form and order. All are computed from one set of distinct points, which an
+    `EvaluationPlan` lists; `fd_cost` shows it before it is spent.
+
+    A later declaration of the same (of, wrt) replaces the earlier one whole: nothing is inherited,
+    and ``exact`` declared over ``fd`` costs nothing.
+
+    Use it before the OpenMDAO class::
+
+        class Comp(PerOutputFD, om.ExplicitComponent):
+            def setup_partials(self):
+                self.declare_partials('y1', 'x', method='fd', step=0.01, form='central')
+                self.declare_partials('y2', 'x', method='fd', step=0.05, form='central')
+
+    Raises
+    ------
+    TypeError
+        If a class lists the mixin after the OpenMDAO class, where it could not act.
+    RuntimeError
+        At setup, if a matrix-free component declares an approximation, or for a coloring.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        order = cls.__mro__
+        if Component in order and order.index(HeldComponent) > order.index(Component):
+            names = ', '.join(base.__name__ for base in cls.__bases__)
+            raise TypeError(
+                f'{cls.__name__}({names}): PerOutputFD must stand before the OpenMDAO class, as '
+                f'in class {cls.__name__}(PerOutputFD, om.ExplicitComponent)'
+            )
+
+    def declare_partials(
+        self,
+        of,
+        wrt,
+        dependent=True,
+        rows=None,
+        cols=None,
+        val=None,
+        method='exact',
+        step=None,
+        form=None,
+        step_calc=None,
+        minimum_step=None,
+        diagonal=None,
+        order=None,
+    ):
+        """Declare partials as in OpenMDAO; each approximated (of, wrt) keeps what it declares.
+
+        Parameters
+        ----------
+        of, wrt : str or iterable of str
+            Names or glob patterns of outputs, and of the variables they are differentiated by.
+        dependent : bool
+            False: the partial is zero.
+        rows, cols : ndarray of int or None
+            Positions of the nonzeros of a sparse partial.
+        val : float or ndarray or None
+            Constant value, or initial value, of an exact partial.
+        method : {'exact', 'fd', 'cs'}
+            How it is computed.
+        step : float or None
+            Step, in the units of `wrt` or relative to it. None: 1e-6 (``fd``), 1e-40 (``cs``).
+        form : {'forward', 'backward', 'central'} or None
+            Form of the difference. None: forward.
+        step_calc : {'abs', 'rel', 'rel_avg', 'rel_legacy', 'rel_element'} or None
+            How the step is scaled by the value of `wrt`. None: absolute.
+        minimum_step : float or None
+            Least step of the relative kinds. None: 1e-12.
+        diagonal : bool or None
+            True: the partial is diagonal.
+        order : int or None
+            Order of convergence: 1, 2, 3 one-sided; 2, 4, 6 central. None: the lowest.
+
+        Returns
+        -------
+        dict
+            OpenMDAO's metadata of the declaration.
+
+        Raises
+        ------
+        ValueError
+            For a step that is not positive, an unknown form, order, step_calc or method.
+        """
+        if method in ('fd', 'cs'):
+            try:
+                Declaration(str(of), str(wrt), method, step, form, order, step_calc, minimum_step)
+            except ValueError as error:
+                raise ValueError(
+                    f'{self.msginfo}: declare_partials({of!r}, {wrt!r}, method={method!r}): {error}'
+                ) from None
+        elif order is not None:
+            raise ValueError(
+                f'{self.msginfo}: declare_partials({of!r}, {wrt!r}, order={order!r}): order has no '
+                f'meaning for method {method!r}'
+            )
+        self._forget_declaration(of, wrt)
+        meta = super().declare_partials(
+            of,
+            wrt,
+            dependent=dependent,
+            rows=rows,
+            cols=cols,
+            val=val,
+            method=method,
+            step=step,
+            form=form,
+            step_calc=step_calc,
+            minimum_step=minimum_step,
+            diagonal=diagonal,
+        )
+        if order is not None:
+            meta['order'] = order
+        return meta
+
+    def declare_coloring(self, *args, **kwargs):
+        """Refuse: a coloring would use one step for all that it groups.
+
+        Raises
+        ------
+        RuntimeError
+            Always.
+        """
+        raise RuntimeError(
+            f'{self.msginfo}: declare_coloring uses one step for every declaration that it groups, '
+            'so that declared steps would not hold. Remove declare_coloring, or remove PerOutputFD '
+            'from the class.'
+        )
