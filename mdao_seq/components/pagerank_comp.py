@@ -1,0 +1,176 @@
+"""PageRank scores as an output of an OpenMDAO model."""
+
+import numpy as np
+import openmdao.api as om
+
+from mdao_seq.graph.distribution import node_values
+from mdao_seq.graph.errors import InputError, NotConverged, NotDifferentiable
+from mdao_seq.graph.graph import Graph
+from mdao_seq.graph.methods import METHODS
+from mdao_seq.graph.pagerank import SMALLEST_TOL
+from mdao_seq.graph.sensitivity import linearize
+
+
+class PageRankComp(om.ExplicitComponent):
+    """Scores of the nodes of a graph, differentiable in weights, damping and personalization.
+
+    The scores pi solve ``pi = a (P^T pi + (d^T pi) v) + (1 - a) v`` with sum 1, where P is the
+    matrix of edge weights divided by its row sums, a the damping, v the personalization divided by
+    its sum and d marks nodes without outgoing weight, as in NetworkX. Derivative products are
+    exact: one linear solve each (see `mdao_seq.graph.sensitivity`).
+
+    Inputs
+    ------
+    weights : (nnz,)
+        Weight of each edge, not negative, in the order of the graph's pattern (sorted by src, then
+        dst; ``graph.edge_map`` says where each edge that was passed went). Unitless: only the
+        ratios within a row matter.
+    damping : (1,)
+        Probability of following an edge, in [0, 1).
+    personalization : (n,)
+        Where the walk starts anew, not negative, of any positive sum.
+
+    Outputs
+    -------
+    rank : (n,) or (len(of_nodes),)
+        Scores, dimensionless.
+
+    Raises
+    ------
+    openmdao.api.AnalysisError
+        If an input is out of range, if the solve does not converge, or if derivatives with respect
+        to the weights are asked for where all weights that leave a node are zero.
+    ValueError
+        If an option is wrong.
+    """
+
+    def initialize(self):
+        """Declare the options."""
+        self.options.declare('graph', types=Graph, desc='Pattern of edges and initial weights.')
+        self.options.declare(
+            'damping',
+            types=(int, float),
+            default=0.85,
+            check_valid=_check_damping,
+            desc='Initial value of the damping, in [0, 1).',
+        )
+        self.options.declare(
+            'personalization',
+            default=None,
+            desc='Initial value of the personalization: a dict by node or label, an array (n,), '
+            'or None for the same at every node.',
+        )
+        self.options.declare(
+            'tol',
+            types=float,
+            default=1e-14,
+            check_valid=_check_tol,
+            desc='Largest 1-norm of the residual of the scores; derivatives are solved for '
+            'accordingly.',
+        )
+        self.options.declare(
+            'method',
+            values=('auto', *METHODS),
+            default='auto',
+            desc='How to solve: direct (LU) or power; auto chooses by the size of the graph.',
+        )
+        self.options.declare(
+            'max_iterations',
+            types=int,
+            default=None,
+            allow_none=True,
+            desc='Most iterations of one solve; None: what the damping may need, at most 10 000.',
+        )
+        self.options.declare(
+            'of_nodes',
+            default=None,
+            desc='Nodes, by label or number, whose scores are the output; None: all.',
+        )
+
+    def setup(self):
+        """Declare inputs and output."""
+        graph = self.options['graph']
+        if graph.nnz == 0:
+            raise ValueError(f"'{self.pathname}': the graph has no edges")
+        of_nodes = self.options['of_nodes']
+        nodes = range(graph.n) if of_nodes is None else [graph.node(node) for node in of_nodes]
+        self._nodes = np.array(nodes, dtype=int)
+        if np.unique(self._nodes).size != self._nodes.size or not self._nodes.size:
+            raise ValueError(f"'{self.pathname}': of_nodes must name some nodes, each once")
+        personalization = self.options['personalization']
+        if personalization is None:
+            personalization = np.full(graph.n, 1.0 / graph.n)
+        else:
+            personalization = node_values(graph, personalization, 'personalization')
+        self._solved_at = self._solved = None
+
+        self.add_input('weights', val=graph.weights, desc='weights of the edges')
+        self.add_input('damping', val=self.options['damping'], desc='probability of an edge')
+        self.add_input('personalization', val=personalization, desc='where the walk starts anew')
+        self.add_output('rank', shape=self._nodes.size, val=1.0 / graph.n, desc='scores')
+
+    def compute(self, inputs, outputs):
+        """Solve for the scores."""
+        outputs['rank'] = self._linearized(inputs).result.scores[self._nodes]
+
+    def compute_jacvec_product(self, inputs, d_inputs, d_outputs, mode):
+        """Add the product of the derivatives with `d_inputs`, or their transpose's."""
+        if 'rank' not in d_outputs or not len(d_inputs):
+            return
+        linearized = self._linearized(inputs)
+        try:
+            if mode == 'fwd':
+                change = linearized.jvp(**{name: _vector(name, d_inputs) for name in d_inputs})
+                d_outputs['rank'] += change[self._nodes]
+            else:
+                scores_bar = np.zeros(self.options['graph'].n, dtype=d_outputs['rank'].dtype)
+                scores_bar[self._nodes] = d_outputs['rank']
+                gradient = linearized.vjp(scores_bar, with_weights='weights' in d_inputs)
+                for name in d_inputs:
+                    d_inputs[name] += getattr(gradient, name)
+        except (NotConverged, NotDifferentiable) as error:
+            raise om.AnalysisError(f"'{self.pathname}': {error}") from error
+
+    def _linearized(self, inputs):
+        """Return the solution at `inputs`, made once for each input point."""
+        point = {name: _real_where_possible(inputs[name]) for name in inputs}
+        if self._solved_at is None or not _same(point, self._solved_at):
+            options = self.options
+            self._solved_at = None
+            try:
+                self._solved = linearize(
+                    options['graph'],
+                    damping=point['damping'][0],
+                    personalization=point['personalization'],
+                    weights=point['weights'],
+                    tol=options['tol'],
+                    method=options['method'],
+                    max_iterations=options['max_iterations'],
+                )
+            except (InputError, NotConverged) as error:
+                raise om.AnalysisError(f"'{self.pathname}': {error}") from error
+            self._solved_at = point
+        return self._solved
+
+
+def _check_damping(name, value):
+    if not 0 <= value < 1:
+        raise ValueError(f'{name} = {value}: must be in [0, 1)')
+
+
+def _check_tol(name, value):
+    if not value >= SMALLEST_TOL:
+        raise ValueError(f'{name} = {value}: below what float64 can give ({SMALLEST_TOL:.1e})')
+
+
+def _vector(name, d_inputs):
+    return d_inputs[name][0] if name == 'damping' else d_inputs[name]
+
+
+def _real_where_possible(value):
+    """Return a copy of `value`, real if its imaginary part is zero."""
+    return value.copy() if np.any(value.imag) else value.real.copy()
+
+
+def _same(point, other):
+    return all(np.array_equal(point[name], other[name]) for name in point)

@@ -1,0 +1,278 @@
+"""A directed graph in memory: a pattern of edges, prepared once, and their weights."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from mdao_seq.graph.errors import InputError
+
+
+class Graph:
+    """A weighted directed graph, made by `Graph.from_edges`.
+
+    The edges have one order: sorted by (src, dst), each pair once, multi-edges summed. An edge of
+    weight zero keeps its place, since a design variable may be zero. A graph does not change;
+    other weights on the same pattern are passed to the solve (``weights=``), which reuses what
+    was prepared here.
+
+    Attributes
+    ----------
+    n : int
+        Number of nodes, numbered from 0.
+    nnz : int
+        Number of distinct edges.
+    src, dst : ndarray (nnz,) of int32 (int64 where that is too small)
+        Ends of the edges.
+    weights : ndarray (nnz,) of float
+        Weights of the edges, in the caller's unit: only ratios within a row matter.
+    indptr : ndarray (n + 1,)
+        Edges ``indptr[i]:indptr[i + 1]`` leave node i.
+    edge_map : ndarray (number of edges passed,)
+        Place in the pattern of each edge that was passed to `from_edges`.
+    labels : tuple or None
+        One label for each node.
+    """
+
+    def __init__(
+        self,
+        n: int,
+        indptr: NDArray[Any],
+        dst: NDArray[Any],
+        weights: NDArray[np.float64],
+        edge_map: NDArray[Any],
+        labels: tuple[Hashable, ...] | None,
+    ):
+        self.n = n
+        self.indptr = _frozen(indptr)
+        self.dst = _frozen(dst)
+        self.weights = _frozen(weights)
+        self.edge_map = _frozen(edge_map)
+        self.labels = labels
+
+    @classmethod
+    def from_edges(
+        cls,
+        src: ArrayLike,
+        dst: ArrayLike,
+        weights: ArrayLike | None = None,
+        n: int | None = None,
+        labels: Sequence[Hashable] | NDArray[Any] | None = None,
+    ) -> 'Graph':
+        """Make a graph from its edges, in any order.
+
+        Parameters
+        ----------
+        src, dst : array_like (number of edges,)
+            Ends of each edge: node numbers, or labels where the entries are not integers.
+        weights : array_like (number of edges,) or None
+            Weights, finite and not negative; None: each edge counts 1.
+        n : int or None
+            Number of nodes; None: as many as there are labels, or the largest number + 1.
+        labels : sequence of hashable (n,) or None
+            One distinct label for each node; None with ends that are labels: those, in the order
+            in which they are first met.
+
+        Returns
+        -------
+        Graph
+            With edges sorted by (src, dst), multi-edges summed, self-loops and zeros kept.
+
+        Raises
+        ------
+        InputError
+            If an edge names an unknown node or points outside the graph, if a weight is negative
+            or not finite, if lengths do not match or a label occurs twice. The message has the
+            offending value and its edge.
+        """
+        source, target = np.asarray(src), np.asarray(dst)
+        if source.ndim != 1 or source.shape != target.shape:
+            raise InputError(
+                f'src has shape {source.shape} and dst {target.shape}: both must be (edges,)'
+            )
+        names = _checked_labels(labels, n)
+        if source.size and not _are_integers(source, target):
+            source, target, names = _numbered(source, target, names)
+        n = _node_count(source, target, n, names)
+        _check_ends(source, target, n)
+        values = np.ones(source.size) if weights is None else np.asarray(weights, dtype=float)
+        if values.shape != source.shape:
+            raise InputError(f'weights has shape {values.shape}, but there are {source.size} edges')
+        if np.any(bad := ~((values >= 0) & np.isfinite(values))):
+            e = int(np.argmax(bad))
+            raise InputError(
+                f'weights[{e}] = {values[e]} (edge {_named(source[e], names)} -> '
+                f'{_named(target[e], names)}): a weight must be finite and not negative'
+            )
+
+        index = np.int32 if max(n, source.size) <= np.iinfo(np.int32).max else np.int64
+        source, target = source.astype(index), target.astype(index)
+        order = _stable_order(target, n)[0]
+        order = order[_stable_order(source[order], n)[0]]
+        source, target = source[order], target[order]
+        first = np.ones(source.size, dtype=bool)
+        first[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
+        place = (np.cumsum(first) - 1).astype(index)
+        edge_map = np.empty_like(place)
+        edge_map[order] = place
+        indptr = np.zeros(n + 1, dtype=index)
+        np.cumsum(np.bincount(source[first], minlength=n), out=indptr[1:])
+        summed = np.bincount(edge_map, weights=values, minlength=int(indptr[-1]))
+        return cls(n, indptr, target[first], summed.astype(float), edge_map, names)
+
+    @property
+    def nnz(self) -> int:
+        """Number of distinct edges."""
+        return self.dst.size
+
+    @cached_property
+    def src(self) -> NDArray[Any]:
+        """First end of each edge (nnz,)."""
+        return _frozen(np.repeat(np.arange(self.n, dtype=self.dst.dtype), np.diff(self.indptr)))
+
+    @cached_property
+    def transposed(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """The pattern by incoming edges: order of the edges (nnz,), their src, row pointers."""
+        order, indptr = _stable_order(self.dst, self.n)
+        return _frozen(order), _frozen(self.src[order]), _frozen(indptr)
+
+    def matrix(self, values: NDArray[Any]) -> sp.csr_array:
+        """Return `values` (nnz,) as a sparse matrix (n, n), src by dst, sharing them."""
+        return sp.csr_array((values, self.dst, self.indptr), shape=(self.n, self.n))
+
+    def transposed_matrix(self, values: NDArray[Any]) -> sp.csr_array:
+        """Return `values` (nnz,) as a sparse matrix (n, n), dst by src, row by row."""
+        order, src, indptr = self.transposed
+        return sp.csr_array((values[order], src, indptr), shape=(self.n, self.n))
+
+    def node(self, label: Hashable) -> int:
+        """Return the number of the node with this label.
+
+        A node's own number serves where the graph has no labels, or none that is an integer.
+
+        Raises
+        ------
+        InputError
+            If there is no such node.
+        """
+        number = self._number_of.get(label)
+        if number is not None:
+            return number
+        is_integer = isinstance(label, int | np.integer) and not isinstance(label, bool)
+        if is_integer and not self._has_integer_labels and 0 <= label < self.n:  # type: ignore[operator]
+            return int(label)  # type: ignore[call-overload,no-any-return]
+        what = 'labelled nodes' if self.labels else 'nodes'
+        raise InputError(f'unknown node {label!r}: the graph has {self.n} {what}')
+
+    def name(self, number: int) -> Hashable:
+        """Return the label of a node, or its number where there are no labels."""
+        return number if self.labels is None else self.labels[number]
+
+    def edge_name(self, edge: int) -> str:
+        """Return an edge as ``src -> dst``, by label where there are labels."""
+        return f'{self.name(int(self.src[edge]))!r} -> {self.name(int(self.dst[edge]))!r}'
+
+    @cached_property
+    def _number_of(self) -> dict[Hashable, int]:
+        return {label: i for i, label in enumerate(self.labels or ())}
+
+    @cached_property
+    def _has_integer_labels(self) -> bool:
+        return any(isinstance(label, int | np.integer) for label in self.labels or ())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> 'Graph':
+        """Itself: a graph never changes, so copies of a component share it."""
+        return self
+
+    def __repr__(self) -> str:
+        """Its size."""
+        return f'Graph(n={self.n}, nnz={self.nnz})'
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
+
+
+def _stable_order(keys: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the stable order of `keys` in 0..n-1, and where each key starts in it.
+
+    A matrix with one entry in each row, transposed, is a counting sort: linear in time.
+    """
+    rows = np.arange(keys.size + 1, dtype=keys.dtype)
+    chosen = sp.csr_array((np.ones(keys.size, np.int8), keys, rows), shape=(keys.size, n)).tocsc()
+    return chosen.indices, chosen.indptr
+
+
+def _are_integers(source: NDArray[Any], target: NDArray[Any]) -> bool:
+    kinds = {source.dtype.kind, target.dtype.kind}
+    if 'f' in kinds or 'c' in kinds or 'b' in kinds:
+        raise InputError(
+            f'src is {source.dtype} and dst {target.dtype}: node numbers must be integers'
+        )
+    return kinds <= {'i', 'u'}
+
+
+def _checked_labels(
+    labels: Iterable[Hashable] | NDArray[Any] | None, n: int | None
+) -> tuple[Hashable, ...] | None:
+    if labels is None:
+        return None
+    # tolist gives Python's own strings and numbers, which read well in messages.
+    names = tuple(labels.tolist() if isinstance(labels, np.ndarray) else labels)
+    if n is not None and n != len(names):
+        raise InputError(f'{len(names)} labels for n={n} nodes')
+    seen: set[Hashable] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f'the label {name!r} is given to two nodes')
+        seen.add(name)
+    return names
+
+
+def _numbered(
+    source: NDArray[Any], target: NDArray[Any], names: tuple[Hashable, ...] | None
+) -> tuple[NDArray[Any], NDArray[Any], tuple[Hashable, ...]]:
+    """Return the ends of the edges as numbers, and the labels of the nodes."""
+    ends = np.stack([source, target], axis=1).ravel().tolist()
+    if names is None:
+        names = tuple(dict.fromkeys(ends))
+    number_of = {name: i for i, name in enumerate(names)}
+    try:
+        numbers = np.array([number_of[end] for end in ends]).reshape(-1, 2)
+    except KeyError as error:
+        edge = next(i for i, end in enumerate(ends) if end not in number_of) // 2
+        raise InputError(
+            f'unknown node {error.args[0]!r} in edge {edge} '
+            f'({ends[2 * edge]!r} -> {ends[2 * edge + 1]!r}): it is not among the labels'
+        ) from None
+    return numbers[:, 0], numbers[:, 1], names
+
+
+def _node_count(
+    source: NDArray[Any], target: NDArray[Any], n: int | None, names: tuple[Hashable, ...] | None
+) -> int:
+    if names is not None:
+        n = len(names)
+    elif n is None:
+        n = int(max(source.max(), target.max())) + 1 if source.size else 0
+    if n < 1:
+        raise InputError(f'a graph of n={n} nodes: at least one is needed')
+    return n
+
+
+def _check_ends(source: NDArray[Any], target: NDArray[Any], n: int) -> None:
+    for name, ends in (('src', source), ('dst', target)):
+        if ends.size and (ends.min() < 0 or ends.max() >= n):
+            e = int(np.argmax((ends < 0) | (ends >= n)))
+            raise InputError(
+                f'{name}[{e}] = {ends[e]} (edge {source[e]} -> {target[e]}) points outside the '
+                f'graph: its nodes are 0 to {n - 1}'
+            )
+
+
+def _named(number: int, names: tuple[Hashable, ...] | None) -> str:
+    return repr(names[number] if names else int(number))

@@ -1,0 +1,144 @@
+"""PageRank of a graph in memory."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mdao_seq.graph.distribution import NodeValues, node_values
+from mdao_seq.graph.errors import InputError
+from mdao_seq.graph.graph import Graph
+from mdao_seq.graph.methods import METHODS, Method
+from mdao_seq.graph.transition import Transition
+from mdao_seq.graph.walk import Walk
+
+# Rounding in one step of the walk alone leaves about this much in the 1-norm.
+SMALLEST_TOL = 4 * float(np.finfo(float).eps)
+# Measured on random graphs, the worst case for sparse LU: 60 ms at 1000 nodes, 350 ms at 2000.
+DIRECT_LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class PageRankResult:
+    """Scores and how they were come by.
+
+    Attributes
+    ----------
+    scores : ndarray (n,)
+        Dimensionless, of sum 1.
+    residual : float
+        1-norm of ``a (P^T x + (d^T x) u) + (1 - a) v - x`` at the scores x, computed; at most tol.
+    iterations : int
+        Iterations; for the direct method the refinements that followed it.
+    passes : int
+        Passes over the edges.
+    method : str
+        The method that was run.
+    reason : str
+        Why that one.
+    """
+
+    scores: NDArray[Any]
+    residual: float
+    iterations: int
+    passes: int
+    method: str
+    reason: str
+
+
+def pagerank(
+    graph: Graph,
+    damping: complex = 0.85,
+    personalization: NodeValues | None = None,
+    dangling: NodeValues | None = None,
+    tol: float = 1e-10,
+    method: str = 'auto',
+    weights: ArrayLike | None = None,
+    warm_start: ArrayLike | None = None,
+    max_iterations: int | None = None,
+) -> PageRankResult:
+    """Return the PageRank scores of a graph, as NetworkX defines them.
+
+    Parameters
+    ----------
+    graph : Graph
+        The pattern, prepared once.
+    damping : float
+        Probability of following an edge, in [0, 1).
+    personalization : dict, array_like (n,) or None
+        Where the walk starts anew, by node or label or as an array; used divided by its sum. None:
+        every node alike.
+    dangling : dict, array_like (n,) or None
+        Where nodes without outgoing weight pass their mass to; None: as `personalization`.
+    tol : float
+        Largest 1-norm of the residual.
+    method : str
+        'auto', 'power' or 'direct' (see `mdao_seq.graph.methods`).
+    weights : array_like (nnz,) or None
+        Weights of the edges in the order of the pattern; None: the graph's own.
+    warm_start : array_like (n,) or None
+        Scores to start iterating from.
+    max_iterations : int or None
+        None: as many as the contraction by the damping may need, at most 10 000.
+
+    Returns
+    -------
+    PageRankResult
+
+    Raises
+    ------
+    InputError
+        If a value is out of range; the message names it.
+    NotConverged
+        If the residual stayed above `tol`; the error says how far it came.
+
+    Notes
+    -----
+    Complex weights, damping or personalization (a complex step, however small) go through the
+    whole solve. Sources: Langville and Meyer, Google's PageRank and Beyond (2006); conventions of
+    `networkx.pagerank`.
+    """
+    walk = Walk(Transition(graph, weights), damping, personalization, dangling)
+    return solve(walk, tol, method, warm_start, max_iterations)[1]
+
+
+def solve(
+    walk: Walk,
+    tol: float,
+    method: str = 'auto',
+    warm_start: ArrayLike | None = None,
+    max_iterations: int | None = None,
+) -> tuple[Method, PageRankResult]:
+    """Return the prepared method, for further solves on the same walk, and its result.
+
+    Parameters and errors are those of `pagerank`.
+    """
+    if not tol >= SMALLEST_TOL:
+        raise InputError(
+            f'tol = {tol}: below what float64 can give; rounding alone leaves about '
+            f'{SMALLEST_TOL:.1e}'
+        )
+    if max_iterations is not None and max_iterations < 1:
+        raise InputError(f'max_iterations = {max_iterations}: must be at least 1')
+    chosen, reason = choose(walk.graph, method)
+    start = None if warm_start is None else node_values(walk.graph, warm_start, 'warm_start')
+    solver: Method = METHODS[chosen](walk, tol, max_iterations)
+    return solver, PageRankResult(*solver.scores(start), chosen, reason)
+
+
+def choose(graph: Graph, method: str) -> tuple[str, str]:
+    """Return the name of the method to run, and why.
+
+    Raises
+    ------
+    InputError
+        If there is no such method.
+    """
+    if method in METHODS:
+        return method, 'asked for'
+    if method != 'auto':
+        raise InputError(f'method = {method!r}: must be one of {["auto", *METHODS]}')
+    if graph.n <= DIRECT_LIMIT:
+        return 'direct', f'auto: {graph.n} nodes, not above {DIRECT_LIMIT}'
+    return 'power', f'auto: {graph.n} nodes, above {DIRECT_LIMIT}'

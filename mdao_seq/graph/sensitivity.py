@@ -1,0 +1,201 @@
+"""Derivatives of PageRank scores: forward and adjoint products at the price of one solve each.
+
+At the scores pi of a walk (see `Walk` for the symbols), a change of the inputs changes the
+equation's right-hand side by
+
+    rhs = da (P^T pi + (d^T pi) u - v) + a dP^T pi + a (d^T pi) du + (1 - a) dv,
+    dP_ij = (dw_ij - P_ij sum_k dw_ik) / r_i,    dv = (dp - v sum(dp)) / sum(p),
+
+and the scores by the solution dpi of sum zero of dpi - a (P^T dpi + (d^T dpi) u) = rhs. With lam
+from lam - a (P lam + d (u^T lam)) = pi_bar (up to a constant vector, which drops out of all that
+follows), the adjoint is
+
+    w_bar_ij = a (pi_i / r_i) (lam_j - (P lam)_i),
+    a_bar = lam^T (P^T pi + (d^T pi) u - v),
+    v_bar = (1 - a) lam (+ a (d^T pi) lam where u is v),  p_bar = (v_bar - v^T v_bar) / sum(p),
+
+and likewise for a dangling distribution of its own.
+
+Sources: O. Fercoq, M. Akian, M. Bouhtou, S. Gaubert, Ergodic control and polyhedral approaches to
+PageRank optimization, IEEE Transactions on Automatic Control 58(1), 2013 (arXiv 1011.2348);
+A. Langville and C. Meyer, Google's PageRank and Beyond, 2006.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mdao_seq.graph.distribution import NodeValues
+from mdao_seq.graph.errors import NotDifferentiable
+from mdao_seq.graph.graph import Graph
+from mdao_seq.graph.methods import Method
+from mdao_seq.graph.pagerank import PageRankResult, solve
+from mdao_seq.graph.transition import Transition
+from mdao_seq.graph.walk import Walk
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """What `Sensitivity.vjp` returns: one derivative for each input.
+
+    Attributes
+    ----------
+    weights : ndarray (nnz,) or None
+        By edge, in 1 / unit of the weights; None where it was not asked for.
+    damping : float
+        Dimensionless.
+    personalization : ndarray (n,)
+        By node, with respect to the values before they are divided by their sum.
+    dangling : ndarray (n,) or None
+        Likewise; None where the dangling nodes follow the personalization.
+    """
+
+    weights: NDArray[Any] | None
+    damping: Any
+    personalization: NDArray[Any]
+    dangling: NDArray[Any] | None
+
+
+def linearize(
+    graph: Graph,
+    damping: complex = 0.85,
+    personalization: NodeValues | None = None,
+    dangling: NodeValues | None = None,
+    tol: float = 1e-14,
+    method: str = 'auto',
+    weights: ArrayLike | None = None,
+    max_iterations: int | None = None,
+) -> 'Sensitivity':
+    """Solve for the scores and keep what was prepared, for products with their derivatives.
+
+    Parameters and errors are those of `pagerank`; `tol` is tighter, since the derivatives carry
+    the error of the scores on.
+    """
+    walk = Walk(Transition(graph, weights), damping, personalization, dangling)
+    return Sensitivity(walk, *solve(walk, tol, method, max_iterations=max_iterations))
+
+
+class Sensitivity:
+    """The scores of a walk and products with their derivatives; made by `linearize`.
+
+    Attributes
+    ----------
+    result : PageRankResult
+        The scores.
+    """
+
+    def __init__(self, walk: Walk, method: Method, result: PageRankResult):
+        self.walk = walk
+        self.result = result
+        self._method = method
+
+    def jvp(
+        self,
+        weights: NDArray[Any] | None = None,
+        damping: complex | None = None,
+        personalization: NDArray[Any] | None = None,
+        dangling: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """Return the change of the scores (n,) for a change of the inputs.
+
+        Parameters
+        ----------
+        weights : ndarray (nnz,) or None
+            Change of each weight; None: none, as for the others.
+        damping : float or None
+        personalization : ndarray (n,) or None
+        dangling : ndarray (n,) or None
+            Only where the walk has a dangling distribution of its own.
+
+        Raises
+        ------
+        NotDifferentiable
+            If `weights` is given and all edges of a node have weight zero.
+        NotConverged
+            If the method does not converge.
+        """
+        walk, pi = self.walk, self.result.scores
+        a, passed_on = walk.damping, walk.damping * walk.dangling_mass(pi)
+        rhs: NDArray[Any] = np.zeros(walk.graph.n)
+        if damping is not None:
+            rhs = rhs + damping * self._by_damping
+        if weights is not None:
+            rhs = rhs + a * self._weights_change(weights)
+        if personalization is not None:
+            share = 1.0 - a + (passed_on if walk.u is walk.v else 0.0)
+            change = personalization - walk.v * personalization.sum()
+            rhs = rhs + share / walk.personalization_sum * change
+        if dangling is not None and walk.dangling_sum is not None:
+            change = dangling - walk.u * dangling.sum()
+            rhs = rhs + passed_on / walk.dangling_sum * change
+        return self._method.forward(rhs)
+
+    def vjp(self, scores_bar: NDArray[Any], with_weights: bool = True) -> Gradient:
+        """Return the derivatives of ``scores_bar @ scores`` with respect to every input.
+
+        Parameters
+        ----------
+        scores_bar : ndarray (n,)
+        with_weights : bool
+            Whether the edges are asked for: they have no derivative where all weights of a node
+            are zero, and the other inputs have.
+
+        Raises
+        ------
+        NotDifferentiable
+            If `with_weights` and all edges of a node have weight zero.
+        NotConverged
+            If the method does not converge.
+        """
+        if with_weights:
+            self._check_rows()
+        walk, pi = self.walk, self.result.scores
+        lam = self._method.adjoint(scores_bar)
+        a, passed_on = walk.damping, walk.damping * walk.dangling_mass(pi)
+        share = 1.0 - a + (passed_on if walk.u is walk.v else 0.0)
+        dangling_bar = None
+        if walk.dangling_sum is not None:
+            dangling_bar = passed_on / walk.dangling_sum * (lam - walk.u @ lam)
+        weights_bar = None
+        if with_weights:
+            pattern = walk.graph
+            weights_bar = lam[pattern.dst] - walk.transition.rmatvec(lam)[pattern.src]
+            weights_bar *= (a * self._per_weight)[pattern.src]
+        return Gradient(
+            weights_bar,
+            lam @ self._by_damping,
+            share / walk.personalization_sum * (lam - walk.v @ lam),
+            dangling_bar,
+        )
+
+    @cached_property
+    def _by_damping(self) -> NDArray[Any]:
+        return self.walk.follow(self.result.scores) - self.walk.v
+
+    @cached_property
+    def _per_weight(self) -> NDArray[Any]:
+        """Scores by row sums, pi / r (n,); zero for dangling nodes."""
+        transition = self.walk.transition
+        row_sums = transition.row_sums.copy()
+        row_sums[transition.dangling] = np.inf
+        return self.result.scores / row_sums
+
+    def _weights_change(self, change: NDArray[Any]) -> NDArray[Any]:
+        """Return dP^T pi (n,)."""
+        self._check_rows()
+        graph = self.walk.graph
+        by_row = graph.matrix(change) @ np.ones(graph.n)
+        passed_on = graph.transposed_matrix(change) @ self._per_weight
+        return passed_on - self.walk.transition.matvec(self._per_weight * by_row)
+
+    def _check_rows(self) -> None:
+        transition = self.walk.transition
+        if transition.zero_rows.size:
+            node = self.walk.graph.name(int(transition.zero_rows[0]))
+            raise NotDifferentiable(
+                f'all weights that leave node {node!r} are zero: the scores jump there, so they '
+                'have no derivative with respect to these weights'
+            )

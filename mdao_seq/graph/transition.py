@@ -1,0 +1,104 @@
+"""The transition matrix of a graph for one set of weights."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from mdao_seq.graph.errors import InputError
+from mdao_seq.graph.graph import Graph
+
+
+class Transition:
+    """P = W / r by rows, r the row sums of the weights W; rows that sum to zero stay zero.
+
+    This is all that a solve sees of a graph: `matvec`, `rmatvec` and `dangling`.
+
+    Parameters
+    ----------
+    graph : Graph
+        The pattern.
+    weights : array_like (nnz,) or None
+        Weights in the order of the pattern, real or complex (a complex step); None: the graph's.
+
+    Attributes
+    ----------
+    row_sums : ndarray (n,)
+        r, in the unit of the weights.
+    dangling : ndarray of int
+        The nodes that nothing leaves: no edges, or all of them of weight zero.
+    imaginary_size : float
+        Largest imaginary part of W / r: how far a complex step went.
+
+    Raises
+    ------
+    InputError
+        If there are not nnz weights, or one is negative or not finite.
+    """
+
+    def __init__(self, graph: Graph, weights: ArrayLike | None = None):
+        self.graph = graph
+        self.weights = graph.weights if weights is None else _checked(graph, weights)
+        self.row_sums = graph.matrix(self.weights) @ np.ones(graph.n)
+        _check_row_sums(graph, self.row_sums)
+        self.dangling = np.flatnonzero(self.row_sums.real == 0)
+        divisor = self.row_sums.copy()
+        divisor[self.dangling] = 1.0
+        per_edge = np.repeat(divisor, np.diff(graph.indptr))
+        self.probabilities = self.weights / per_edge
+        self.imaginary_size = 0.0
+        if np.iscomplexobj(self.weights):
+            self.probabilities[np.isin(graph.src, self.dangling)] = 0.0
+            self.imaginary_size = float(
+                np.max(np.abs(self.weights.imag) / per_edge.real, initial=0.0)
+            )
+
+    @cached_property
+    def zero_rows(self) -> NDArray[Any]:
+        """The dangling nodes that have edges, all of weight zero."""
+        return self.dangling[np.diff(self.graph.indptr)[self.dangling] > 0]
+
+    @cached_property
+    def by_source(self) -> sp.csr_array:
+        """P (n, n) as a sparse matrix."""
+        return self.graph.matrix(self.probabilities)
+
+    @cached_property
+    def _by_target(self) -> sp.csr_array:
+        return self.graph.transposed_matrix(self.probabilities)
+
+    def matvec(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Return P^T x (n,): what the edges pass on of x (n,); one pass over the edges."""
+        return self._by_target @ x
+
+    def rmatvec(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return P y (n,): the mean of y (n,) over where the edges lead; one pass."""
+        return self.by_source @ y
+
+
+def _checked(graph: Graph, weights: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(weights)
+    array = array if array.dtype.kind == 'c' else array.astype(float)
+    if array.shape != (graph.nnz,):
+        raise InputError(
+            f'weights has shape {array.shape}, but the pattern has {graph.nnz} edges after '
+            f'summing multi-edges: ({graph.nnz},)'
+        )
+    if np.any(bad := ~((array.real >= 0) & np.isfinite(array))):
+        e = int(np.argmax(bad))
+        raise InputError(
+            f'weights[{e}] = {array[e]} (edge {graph.edge_name(e)}): a weight must be finite and '
+            'not negative'
+        )
+    return array
+
+
+def _check_row_sums(graph: Graph, row_sums: NDArray[Any]) -> None:
+    if not np.all(np.isfinite(row_sums)):
+        i = int(np.argmin(np.isfinite(row_sums)))
+        raise InputError(
+            f'weights of the edges that leave node {graph.name(i)!r} sum to {row_sums[i]}: '
+            'they are too large to be added'
+        )
