@@ -19,7 +19,8 @@ from openmdao.approximation_schemes.finite_difference import FiniteDifference
 from openmdao.core.component import Component
 from openmdao.core.driver import Driver
 from openmdao.core.problem import Problem
-from openmdao.core.system import System
+from openmdao.utils import hooks
+from openmdao.utils.file_utils import _load_and_exec
 from openmdao.utils.general_utils import LocalRangeIterable
 from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
 
@@ -268,17 +269,36 @@ def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
     """
     last = {}
     for of, wrt in _wanted_keys(system, use_relevance, keep):
-        last.pop(wrt, None)
         last[wrt] = system._subjacs_info[of, wrt]
+    return _plan_by_input(system, last)
+
+
+def _plan_by_input(system, metas):
     declarations = []
-    for wrt, meta in last.items():
-        options = {name: meta.get(name) for name in ('step', 'step_calc', 'minimum_step', 'form')}
-        if meta['method'] == 'cs':
-            options = {'step': options['step']}
-        # A negative absolute step is legal there, and costs the same.
+    for wrt, meta in metas.items():
+        names = ('step',) if meta['method'] == 'cs' else ('step', 'step_calc', 'form')
+        options = {name: meta.get(name) for name in names}
+        # A negative step is legal there, and costs the same.
         options['step'] = abs(options['step']) if options['step'] else None
         declarations.append(Declaration('*', _relative(system, wrt), meta['method'], **options))
     return _build(system, declarations)
+
+
+def executed_plan(system) -> EvaluationPlan | None:
+    """Return the plan of the linearization just made; None where none is known.
+
+    A component that is not held is planned from what its schemes hold: one entry an input.
+    """
+    if isinstance(system, HeldComponent):
+        return system._held_plan
+    if not system._approx_schemes or is_colored(system):
+        return None
+    metas = {
+        wrt: {'method': method, **meta}
+        for method, scheme in system._approx_schemes.items()
+        for wrt, meta in scheme._wrt_meta.items()
+    }
+    return _plan_by_input(system, metas)
 
 
 def has_subjacs(system) -> bool:
@@ -286,22 +306,40 @@ def has_subjacs(system) -> bool:
     return bool(system._subjacs_info) and system._inputs is not None
 
 
+def is_set_up(system) -> bool:
+    """Whether a system knows its subsystems and its pathname."""
+    return system._problem_meta is not None
+
+
 def is_colored(system) -> bool:
     """Whether a partial coloring decides what the component's approximation costs."""
     return system._coloring_info.coloring is not None
 
 
-def model_of(requester) -> System:
-    """Return the system that a recorder's requester stands for: a problem's or driver's model."""
+def problem_of(requester) -> Problem | None:
+    """Return the problem behind a recorder's requester; None where that is a system."""
     if isinstance(requester, Driver):
-        requester = requester._problem()
-    return requester.model if isinstance(requester, Problem) else requester
+        return requester._problem()
+    return requester if isinstance(requester, Problem) else None
 
 
 def components_below(system) -> list[Component]:
     """Return the components of a set-up system that live on this process, itself included."""
-    return [
-        s
-        for s in system.system_iter(include_self=True, recurse=True)
-        if isinstance(s, Component) and s.name != '_auto_ivc'
-    ]
+    every = system.system_iter(include_self=True, recurse=True)
+    return [s for s in every if isinstance(s, Component)]
+
+
+def on_every_final_setup(act):
+    """Call ``act(problem)`` after every final_setup of every problem from now on."""
+    hooks.use_hooks = True
+    hooks._register_hook('final_setup', 'Problem', post=act)
+
+
+def run_script(path, arguments):
+    """Run a script as ``python path arguments`` would, in this process."""
+    _load_and_exec(path, arguments)
+
+
+def problem_name(problem) -> str:
+    """Return the name under which OpenMDAO files a problem's outputs."""
+    return problem._get_inst_id()

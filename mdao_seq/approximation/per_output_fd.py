@@ -33,6 +33,7 @@ class PerOutputFD(HeldComponent):
     """
 
     def __init_subclass__(cls, **kwargs):
+        """Refuse a class in which the mixin comes too late."""
         super().__init_subclass__(**kwargs)
         order = cls.__mro__
         if Component in order and order.index(HeldComponent) > order.index(Component):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import isfinite
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -103,15 +104,16 @@ class Declaration:
             Steps in the units of `wrt`.
         """
         magnitude = np.abs(np.asarray(value)).ravel()
+        step = cast(float, self.step)  # __post_init__ has filled it in
         if not self.is_relative:
-            return np.full(magnitude.size, self.step)
+            return np.full(magnitude.size, step)
         if self.step_calc == 'rel_element':
             scale = magnitude
         elif self.step_calc == 'rel_legacy':
             scale = np.full(magnitude.size, np.linalg.norm(magnitude))
         else:
             scale = np.full(magnitude.size, magnitude.mean() if magnitude.size else 0.0)
-        return np.maximum(self.step * scale, self.minimum_step)
+        return np.maximum(step * scale, self.minimum_step)
 
     def __str__(self) -> str:
         """Name the partial and how it is approximated, on one line."""

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mdao_seq._text_table import text_table
 from mdao_seq.differences.declaration import Declaration
 
 SAME_POINT = 1e-12
@@ -140,26 +141,14 @@ class EvaluationPlan:
         """Return a table of declarations and what each costs."""
         header = ('of', 'wrt', 'form', 'order', 'step', 'step_calc', 'own', 'shared')
         rows = [
-            (
-                d.of,
-                d.wrt,
-                d.form or 'cs',
-                str(d.order or ''),
-                f'{d.step:g}',
-                str(d.step_calc),
-                str(cost.owned),
-                str(cost.shared),
-            )
+            (d.of, d.wrt, d.form or 'cs', d.order, d.step, d.step_calc, cost.owned, cost.shared)
             for d, cost in self.by_declaration.items()
-        ]
-        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-        lines = [
-            '  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in (header, *rows)
         ]
         title = f'{self.name}: ' if self.name else ''
         plural = '' if self.total == 1 else 's'
-        return '\n'.join([f'{title}{self.total} evaluation{plural} per linearization', *lines])
+        return f'{title}{self.total} evaluation{plural} per linearization\n' + text_table(
+            header, rows
+        )
 
 
 def build_plan(

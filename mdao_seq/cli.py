@@ -1,0 +1,87 @@
+"""``openmdao`` subcommands: ``openmdao count_calls model.py`` and ``openmdao count_calls file.db``.
+
+Each command is an entry point in the group ``openmdao_command``: a function that returns
+(parser set-up, executor, help).
+"""
+
+import sys
+from pathlib import Path
+
+
+def count_calls_command():
+    """Run a script with every evaluation counted, or print counts from a recorder's file."""
+    return (
+        _count_calls_arguments,
+        _count_calls,
+        'Count evaluations by component, cause and declaration.',
+    )
+
+
+def _count_calls_arguments(parser):
+    parser.add_argument(
+        'file',
+        nargs=1,
+        help='a Python script that runs a problem, or the file of a CallCountRecorder',
+    )
+    parser.add_argument(
+        '--verify',
+        action='store_true',
+        help='exit with 1 where measured evaluations differ from plan x linearizations',
+    )
+
+
+def _count_calls(options, user_args):
+    path = Path(options.file[0])
+    if not path.exists():
+        sys.exit(f'openmdao count_calls: {path}: no such file')
+    counted = _counts_of_script(path, user_args) if path.suffix == '.py' else _counts_of_file(path)
+    for name, counts in counted:
+        print(f'\n{name}\n{counts.table()}')
+    if not counted:
+        print(f'{path}: no problem was set up')
+    if options.verify:
+        _verify(counted)
+
+
+def _counts_of_file(path):
+    from mdao_seq.counting.file import read_call_counts
+
+    try:
+        return [(str(path), read_call_counts(path))]
+    except ValueError as error:
+        sys.exit(f'openmdao count_calls: {error}')
+
+
+def _counts_of_script(path, user_args):
+    from mdao_seq.approximation._openmdao import (
+        on_every_final_setup,
+        problem_name,
+        run_script,
+    )
+    from mdao_seq.counting.counter import CallCounter
+
+    counters = {}
+
+    def watch(problem):
+        if id(problem) not in counters:
+            # The problem is kept, so that its id stays its own.
+            counters[id(problem)] = problem, CallCounter()
+        counters[id(problem)][1].watch_problem(problem)
+
+    on_every_final_setup(watch)
+    run_script(str(path), user_args)
+    return [(problem_name(problem), c.counts) for problem, c in counters.values()]
+
+
+def _verify(counted):
+    from mdao_seq.counting.counts import CallCountMismatch
+
+    wrong = []
+    for name, counts in counted:
+        try:
+            counts.verify()
+        except CallCountMismatch as error:
+            wrong.append(f'{name}: {error}')
+    if wrong:
+        sys.exit('\n'.join(wrong))
+    print('\nmeasured = predicted for every declaration')

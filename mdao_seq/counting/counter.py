@@ -1,0 +1,172 @@
+"""The counter: stands in every component's own methods and writes down each call and its cause."""
+
+from contextlib import contextmanager
+from functools import partial
+from time import perf_counter
+
+import openmdao.api as om
+
+from mdao_seq.approximation._openmdao import (
+    LINEARIZE,
+    components_below,
+    executed_plan,
+    is_set_up,
+)
+from mdao_seq.approximation.asking import ASKED
+from mdao_seq.counting.counts import UNDIVIDED, CallCounts, Key
+from mdao_seq.counting.hook import listen, stop_listening
+
+EVALUATES = ('compute', 'apply_nonlinear', 'solve_nonlinear')
+CHECKS = ('check_partials', 'check_totals')
+
+
+class CallCounter:
+    """Counts the evaluations of components.
+
+    Parameters
+    ----------
+    after_each : callable or None
+        Called without arguments after each evaluation.
+
+    Attributes
+    ----------
+    counts : CallCounts
+        What was counted so far.
+    """
+
+    def __init__(self, after_each=None):
+        self.counts = CallCounts()
+        self._after_each = after_each or (lambda: None)
+        self._listening = {}
+        self._checking = 0
+        self._linearizing = []
+
+    def watch_problem(self, problem):
+        """Watch every component of a problem, also those that a later setup makes."""
+        self._listen(problem, 'final_setup', self._after_final_setup)
+        for name in CHECKS:
+            self._listen(problem, name, self._check)
+        if is_set_up(problem.model):
+            self.watch(problem.model)
+
+    def watch(self, system):
+        """Watch every component of a set-up system; again is harmless."""
+        for component in components_below(system):
+            methods = [name for name in EVALUATES if _is_defined(component, name)]
+            if not methods:
+                continue
+            self.counts.components.add(component.pathname)
+            for name in methods:
+                self._listen(component, name, partial(self._evaluate, name))
+            self._listen(component, LINEARIZE, self._linearize)
+            for name in CHECKS:
+                if hasattr(component, name):
+                    self._listen(component, name, self._check)
+
+    def stop(self):
+        """Leave every component as it was."""
+        for owner, name, listener in self._listening.values():
+            stop_listening(owner, name, listener)
+        self._listening.clear()
+
+    def _listen(self, owner, name, listener):
+        # The owner is kept beside its id, which stays its own for as long.
+        if (id(owner), name) not in self._listening:
+            listen(owner, name, listener)
+            self._listening[id(owner), name] = owner, name, listener
+
+    def _after_final_setup(self, problem, proceed):
+        result = proceed()
+        self.watch(problem.model)
+        return result
+
+    def _check(self, owner, proceed):
+        self._checking += 1
+        try:
+            return proceed()
+        finally:
+            self._checking -= 1
+
+    def _evaluate(self, method, component, proceed):
+        start = perf_counter()
+        try:
+            return proceed()
+        finally:
+            seconds = perf_counter() - start
+            self.counts.add(Key(component.pathname, method, *self._why(component)), 1, seconds)
+            self._after_each()
+
+    def _why(self, component):
+        """Return (cause, declaration) of the evaluation that is running."""
+        path = component.pathname
+        asked = ASKED.get()
+        if asked is not None and asked.path == path:
+            return asked.point.method, str(asked.point.owner)
+        approximated = (component.under_complex_step and 'cs') or (
+            component.under_finite_difference and 'fd'
+        )
+        if path in self._linearizing and approximated:
+            return approximated, UNDIVIDED
+        return ('check' if self._checking else approximated or 'run'), ''
+
+    def _linearize(self, component, proceed):
+        path = component.pathname
+        before = self.counts.measured(path)
+        self._linearizing.append(path)
+        try:
+            result = proceed()
+        except Exception:
+            # An interrupted linearization is no evidence against the plan.
+            after = self.counts.measured(path)
+            self.counts.expect(path, {d: n - before.get(d, 0) for d, n in after.items()})
+            raise
+        finally:
+            self._linearizing.pop()
+        plan = executed_plan(component)
+        if plan is not None:
+            if any(d.of == '*' for d in plan.declarations):
+                expected = {UNDIVIDED: plan.total}
+            else:
+                expected = {str(d): cost.owned for d, cost in plan.by_declaration.items()}
+            self.counts.expect(path, expected)
+        return result
+
+
+def _is_defined(component, name):
+    """Whether a component's class, or the instance itself, defines an evaluation."""
+    bases = (om.ExplicitComponent, om.ImplicitComponent)
+    defined = getattr(component, name, None)
+    if defined is None:
+        return False
+    if name == 'compute' and getattr(component, 'compute_primal', None) is not None:
+        return True
+    function = getattr(defined, '__func__', defined)
+    return not any(function is vars(base).get(name) for base in bases)
+
+
+@contextmanager
+def count_calls(problem):
+    """Count every component's evaluations inside a ``with`` block; nothing is written.
+
+    Parameters
+    ----------
+    problem : om.Problem
+        Set up or not; a setup inside the block is followed.
+
+    Yields
+    ------
+    CallCounts
+        Live counts: ``.total(path, cause=None)``, ``.table()``, ``.verify()``.
+
+    Examples
+    --------
+    >>> with count_calls(problem) as counts:                     # doctest: +SKIP
+    ...     problem.run_driver()
+    >>> print(counts.table())                                    # doctest: +SKIP
+    """
+    counter = CallCounter()
+    counter.watch_problem(problem)
+    try:
+        yield counter.counts
+    finally:
+        counter.stop()

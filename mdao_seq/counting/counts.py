@@ -1,0 +1,171 @@
+"""What was counted: evaluations and seconds by component, cause and declaration.
+
+`CallCounts` is filled by `counting.counter`, kept in a file by `counting.file`, and compared with
+the evaluation plans by `CallCounts.verify`.
+"""
+
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from mdao_seq._text_table import text_table
+
+CAUSES = ('run', 'fd', 'cs', 'check')
+
+# Stands for all declarations of a component that is not held: OpenMDAO does not tell them apart.
+UNDIVIDED = 'd(*)/d(*)'
+
+
+class CallCountMismatch(RuntimeError):
+    """Measured evaluations differ from plan x linearizations; the message holds the table."""
+
+
+class Key(NamedTuple):
+    """What one row of the counts is about.
+
+    Attributes
+    ----------
+    path : str
+        Path of the component.
+    method : str
+        Which method was called: ``compute``, ``apply_nonlinear`` or ``solve_nonlinear``.
+    cause : {'run', 'fd', 'cs', 'check'}
+        Why: a run of the model, an approximation, or a derivative check.
+    declaration : str
+        The declaration that owns the evaluation; ``'d(*)/d(*)'`` for a component's own
+        approximation by OpenMDAO; empty where no declaration of the component asked.
+    """
+
+    path: str
+    method: str
+    cause: str
+    declaration: str
+
+
+class CallCounts:
+    """Evaluations by component, cause and declaration, beside what the plans predict.
+
+    Attributes
+    ----------
+    components : set of str
+        Paths of every component that is watched, also those never evaluated.
+    calls : dict of Key to int
+        Evaluations.
+    seconds : dict of Key to float
+        Time spent in them, s.
+    predicted : dict of (str, str) to int
+        Predicted evaluations by (path, declaration), summed over linearizations.
+    linearizations : dict of str to int
+        Linearizations by path, of components that have approximations.
+    """
+
+    def __init__(self):
+        self.components = set()
+        self.calls = {}
+        self.seconds = {}
+        self.predicted = {}
+        self.linearizations = {}
+
+    def add(self, key, calls=1, seconds=0.0):
+        """Add evaluations and the time that they took (s)."""
+        self.calls[key] = self.calls.get(key, 0) + calls
+        self.seconds[key] = self.seconds.get(key, 0.0) + seconds
+
+    def expect(self, path, evaluations):
+        """Add one linearization of a component, and its planned evaluations by declaration."""
+        self.linearizations[path] = self.linearizations.get(path, 0) + 1
+        for declaration, number in evaluations.items():
+            pair = (path, declaration)
+            self.predicted[pair] = self.predicted.get(pair, 0) + number
+
+    def total(self, path='*', cause=None):
+        """Return how many evaluations were made.
+
+        Parameters
+        ----------
+        path : str
+            Path or glob pattern of components; all by default.
+        cause : {'run', 'fd', 'cs', 'check'} or None
+            Count only these. None: all.
+
+        Returns
+        -------
+        int
+            Number of evaluations.
+
+        Raises
+        ------
+        KeyError
+            If `path` matches no component, or `cause` is not a cause.
+        """
+        if not any(fnmatchcase(known, path) for known in self.components):
+            raise KeyError(
+                f'{path!r} is the path of no counted component; counted are '
+                f'{", ".join(sorted(self.components)) or "none (run the problem first)"}'
+            )
+        if cause not in (None, *CAUSES):
+            raise KeyError(f'{cause!r} is not a cause; causes are {", ".join(CAUSES)}')
+        return sum(
+            calls
+            for key, calls in self.calls.items()
+            if fnmatchcase(key.path, path) and cause in (None, key.cause)
+        )
+
+    def measured(self, path):
+        """Return the evaluations that each declaration of a component made, by its name."""
+        result = {}
+        for key, calls in self.calls.items():
+            if key.path == path and key.declaration:
+                result[key.declaration] = result.get(key.declaration, 0) + calls
+        return result
+
+    def rows(self):
+        """Return (path, method, cause, declaration, evaluations, predicted, seconds) of each row.
+
+        Predicted is None where no plan applies. Declarations that should have evaluated and did
+        not are rows too.
+        """
+        rows = []
+        missing = dict(self.predicted)
+        for key, calls in sorted(self.calls.items()):
+            predicted = missing.pop((key.path, key.declaration), None)
+            rows.append((*key, calls, predicted, self.seconds[key]))
+        rows += [
+            (path, '', '', declaration, 0, predicted, 0.0)
+            for (path, declaration), predicted in missing.items()
+            if predicted
+        ]
+        return rows
+
+    def table(self):
+        """Return the rows as a text table, with the total."""
+        header = ('component', 'method', 'cause', 'declaration', 'evaluations', 'predicted')
+        rows = self.rows()
+        total = ('total', None, None, None, sum(row[4] for row in rows), None)
+        table = text_table(
+            (*header, 'seconds'),
+            [*rows, (*total, float(sum(row[6] for row in rows)))],
+        )
+        linearizations = ', '.join(f'{p}: {n}' for p, n in sorted(self.linearizations.items()))
+        return table + (f'\nlinearizations: {linearizations}' if linearizations else '')
+
+    def verify(self):
+        """Compare every declaration's evaluations with plan x linearizations.
+
+        Raises
+        ------
+        CallCountMismatch
+            If any differs; the message names the declarations and holds the table.
+        """
+        wrong = []
+        for path in sorted(self.components):
+            measured = self.measured(path)
+            predicted = {d: n for (p, d), n in self.predicted.items() if p == path}
+            for declaration in {**predicted, **measured}:
+                pair = measured.get(declaration, 0), predicted.get(declaration, 0)
+                if pair[0] != pair[1]:
+                    wrong.append(
+                        f'{path}: {declaration}: {pair[0]} evaluations measured, {pair[1]} '
+                        f'predicted for {self.linearizations.get(path, 0)} linearizations'
+                    )
+        if wrong:
+            raise CallCountMismatch('\n'.join([*wrong, '', self.table()]))

@@ -1,0 +1,140 @@
+"""The file of a `CallCountRecorder`: an SQLite database with a header and a version.
+
+The application id marks the file as ours and the user version is the version of the schema. Every
+write is one transaction, so that a fault leaves the file as it was after the last one.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from mdao_seq._files import replacing
+from mdao_seq.counting.counts import CallCounts, Key
+
+APPLICATION_ID = 0x6D647371  # 'mdsq'
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE components (path TEXT PRIMARY KEY, linearizations INTEGER NOT NULL);
+CREATE TABLE evaluations (
+    path TEXT, method TEXT, cause TEXT, declaration TEXT, calls INTEGER, seconds REAL,
+    PRIMARY KEY (path, method, cause, declaration));
+CREATE TABLE predicted (
+    path TEXT, declaration TEXT, calls INTEGER,
+    PRIMARY KEY (path, declaration));
+"""
+
+
+class CountFile:
+    """An open file of counts.
+
+    Parameters
+    ----------
+    path : path-like
+        Created; an earlier file of counts is replaced.
+
+    Raises
+    ------
+    ValueError
+        If another kind of file is there: it is left alone, since it is no earlier count.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if self.path.exists() and self.path.stat().st_size:
+            _open(self.path).close()
+        with replacing(self.path) as scratch:
+            with closing(sqlite3.connect(scratch)) as connection, connection:
+                connection.executescript(_SCHEMA)
+                connection.execute(f'PRAGMA application_id = {APPLICATION_ID}')
+                connection.execute(f'PRAGMA user_version = {VERSION}')
+        for leftover in ('-wal', '-shm'):
+            Path(f'{self.path}{leftover}').unlink(missing_ok=True)
+        self._connection = sqlite3.connect(self.path, check_same_thread=False)
+        self._connection.execute('PRAGMA journal_mode = WAL')
+        self._connection.execute('PRAGMA synchronous = NORMAL')
+
+    def write(self, counts):
+        """Replace the content by the present counts, in one transaction."""
+        with self._connection as connection:
+            connection.executemany(
+                'REPLACE INTO components VALUES (?, ?)',
+                [(path, counts.linearizations.get(path, 0)) for path in counts.components],
+            )
+            connection.executemany(
+                'REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?)',
+                [(*key, calls, counts.seconds[key]) for key, calls in counts.calls.items()],
+            )
+            connection.executemany(
+                'REPLACE INTO predicted VALUES (?, ?, ?)',
+                [(*pair, calls) for pair, calls in counts.predicted.items()],
+            )
+
+    @property
+    def is_open(self):
+        """Whether the file can still be written."""
+        return self._connection is not None
+
+    def close(self):
+        """Close the file; it holds what was written last, and nothing stands beside it."""
+        self._connection.execute('PRAGMA journal_mode = DELETE')
+        self._connection.close()
+        self._connection = None
+
+
+def read_call_counts(path):
+    """Read the counts that a `CallCountRecorder` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    CallCounts
+        ``.total(path, cause=None)``, ``.table()``, ``.verify()``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, not a file of counts, or of a later version.
+    """
+    counts = CallCounts()
+    with closing(_open(Path(path))) as connection:
+        try:
+            for name, linearizations in connection.execute('SELECT * FROM components'):
+                counts.components.add(name)
+                if linearizations:
+                    counts.linearizations[name] = linearizations
+            for *key, calls, seconds in connection.execute('SELECT * FROM evaluations'):
+                counts.add(Key(*key), calls, seconds)
+            for name, declaration, calls in connection.execute('SELECT * FROM predicted'):
+                counts.predicted[name, declaration] = calls
+        except (sqlite3.DatabaseError, TypeError) as error:
+            raise ValueError(f'{path}: the file of call counts is damaged: {error}') from error
+    return counts
+
+
+def _open(path):
+    """Open a file of counts for reading, or say what is wrong with it."""
+    if not path.exists():
+        raise FileNotFoundError(f'{path}: no such file of call counts')
+    connection = sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro', uri=True)
+    try:
+        found = connection.execute('PRAGMA application_id').fetchone()[0]
+        version = connection.execute('PRAGMA user_version').fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise ValueError(f'{path}: not a file of call counts: {error}') from error
+    problem = None
+    if found != APPLICATION_ID:
+        problem = 'not a file of call counts (another program wrote this database)'
+    elif version > VERSION:
+        problem = f'has version {version}; this mdao_seq reads up to {VERSION}: upgrade mdao_seq'
+    if problem:
+        connection.close()
+        raise ValueError(f'{path}: {problem}')
+    return connection

@@ -1,0 +1,102 @@
+"""The report ``mdao_seq_calls``: a page of evaluations by component, cause and declaration.
+
+Ask for it as for any OpenMDAO report: ``om.Problem(reports=['mdao_seq_calls'])`` or
+``OPENMDAO_REPORTS=mdao_seq_calls``. The page is one file without scripts or links.
+"""
+
+import atexit
+from html import escape
+from pathlib import Path
+
+from openmdao.utils.reports_system import register_report
+
+from mdao_seq._files import replacing
+from mdao_seq.counting.counter import CallCounter
+
+NAME = 'mdao_seq_calls'
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;
+        padding: 0 1rem; color: #1b2733; background: #fff; }}
+div.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; width: 100%; }}
+th, td {{ text-align: left; padding: .35rem .7rem; border-bottom: 1px solid #dde3e9; }}
+th {{ border-bottom: 2px solid #1b2733; }}
+td.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
+td.bar {{ width: 22%; min-width: 6rem; }}
+td.bar div {{ height: .8rem; background: #0072b2; border-radius: 2px; }}
+tr.differs td {{ background: #fdeee6; }}
+</style></head><body>
+<h1>{title}</h1>
+<p>{summary}</p>
+<div class="wide"><table>
+<thead><tr><th>component</th><th>method</th><th>cause</th><th>declaration</th><th>evaluations</th>
+<th></th><th>predicted</th><th>seconds</th></tr></thead>
+<tbody>
+{rows}
+</tbody></table></div>
+</body></html>
+"""
+
+
+def calls_page(counts, title='Evaluations'):
+    """Return a self-contained HTML page of counts.
+
+    Parameters
+    ----------
+    counts : CallCounts
+        What was counted.
+    title : str
+        Heading of the page.
+
+    Returns
+    -------
+    str
+        The page.
+    """
+    rows = counts.rows()
+    most = max((row[4] for row in rows), default=1) or 1
+    total, seconds = sum(row[4] for row in rows), sum(row[6] for row in rows)
+    summary = f'{total} evaluations in {seconds:.3g} s'
+    lines = []
+    for path, method, cause, declaration, calls, predicted, spent in rows:
+        differs = ' class="differs"' if predicted not in (None, calls) else ''
+        words = ''.join(f'<td>{escape(word)}</td>' for word in (path, method, cause, declaration))
+        expected = '' if predicted is None else predicted
+        lines.append(
+            f'<tr{differs}>{words}<td class="number">{calls}</td>'
+            f'<td class="bar"><div style="width:{100 * calls / most:.1f}%"></div></td>'
+            f'<td class="number">{expected}</td><td class="number">{spent:.3g}</td></tr>'
+        )
+    return _PAGE.format(title=escape(title), summary=escape(summary), rows='\n'.join(lines))
+
+
+def register_calls_report():
+    """Make the report known to OpenMDAO; this is the entry point."""
+    register_report(
+        NAME,
+        _count_until_exit,
+        'Evaluations by component, cause and declaration',
+        'Problem',
+        'final_setup',
+        'post',
+    )
+
+
+def _count_until_exit(problem):
+    """Count from the first final_setup on, and write the page when the process ends."""
+    if problem.comm.rank != 0:
+        return
+    counter = CallCounter()
+    counter.watch_problem(problem)
+    folder = Path(problem.get_reports_dir())
+
+    def write():
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / f'{NAME}.html') as scratch:
+            scratch.write_text(calls_page(counter.counts, f'Evaluations of {folder.name}'))
+
+    atexit.register(write)
