@@ -113,7 +113,7 @@ class Declaration:
             scale = np.full(magnitude.size, np.linalg.norm(magnitude))
         else:
             scale = np.full(magnitude.size, magnitude.mean() if magnitude.size else 0.0)
-        return np.maximum(step * scale, self.minimum_step)
+        return np.maximum(step * scale, cast(float, self.minimum_step))
 
     def __str__(self) -> str:
         """Name the partial and how it is approximated, on one line."""
