@@ -208,12 +208,13 @@ def _stable_order(keys: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any
 
 
 def _are_integers(source: NDArray[Any], target: NDArray[Any]) -> bool:
-    kinds = {source.dtype.kind, target.dtype.kind}
-    if 'f' in kinds or 'c' in kinds or 'b' in kinds:
+    numbers = [ends.dtype.kind in 'iu' for ends in (source, target)]
+    if numbers[0] != numbers[1] or source.dtype.kind in 'fcb' or target.dtype.kind in 'fcb':
         raise InputError(
-            f'src is {source.dtype} and dst {target.dtype}: node numbers must be integers'
+            f'src is {source.dtype} and dst {target.dtype}: both must be integers (node numbers) '
+            'or both labels'
         )
-    return kinds <= {'i', 'u'}
+    return numbers[0]
 
 
 def _checked_labels(

@@ -78,7 +78,7 @@ def pagerank(
     weights : array_like (nnz,) or None
         Weights of the edges in the order of the pattern; None: the graph's own.
     warm_start : array_like (n,) or None
-        Scores to start iterating from.
+        Scores to start iterating from; 'direct' has no use for them.
     max_iterations : int or None
         None: as many as the contraction by the damping may need, at most 10 000.
 

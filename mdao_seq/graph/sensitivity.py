@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mdao_seq.graph.distribution import NodeValues
-from mdao_seq.graph.errors import NotDifferentiable
+from mdao_seq.graph.errors import InputError, NotDifferentiable
 from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.methods import Method
 from mdao_seq.graph.pagerank import PageRankResult, solve
@@ -112,8 +112,10 @@ class Sensitivity:
 
         Raises
         ------
+        InputError
+            If `dangling` is given and the dangling nodes follow the personalization.
         NotDifferentiable
-            If `weights` is given and all edges of a node have weight zero.
+            If `weights` change and all edges of a node have weight zero.
         NotConverged
             If the method does not converge.
         """
@@ -122,13 +124,15 @@ class Sensitivity:
         rhs: NDArray[Any] = np.zeros(walk.graph.n)
         if damping is not None:
             rhs = rhs + damping * self._by_damping
-        if weights is not None:
+        if weights is not None and np.any(weights):
             rhs = rhs + a * self._weights_change(weights)
         if personalization is not None:
             share = 1.0 - a + (passed_on if walk.u is walk.v else 0.0)
             change = personalization - walk.v * personalization.sum()
             rhs = rhs + share / walk.personalization_sum * change
-        if dangling is not None and walk.dangling_sum is not None:
+        if dangling is not None:
+            if walk.dangling_sum is None:
+                raise InputError('dangling: the walk has none of its own to change')
             change = dangling - walk.u * dangling.sum()
             rhs = rhs + passed_on / walk.dangling_sum * change
         return self._method.forward(rhs)

@@ -1,0 +1,32 @@
+"""Graphs that several tests use, and NetworkX's view of ours."""
+
+import networkx as nx
+import numpy as np
+
+from mdao_seq import Graph
+
+
+def random_graph(seed=0, n=30, edges=90):
+    """Return a graph with multi-edges, self-loops, dangling nodes and a zero-weight edge."""
+    rng = np.random.default_rng(seed)
+    src, dst = rng.integers(0, n, (2, edges))
+    src[src % 5 == 0] = 1
+    weights = rng.uniform(0.1, 1.0, edges)
+    src[:3], dst[:3] = [1, 1, 2], [1, 4, 2]
+    weights = np.where((src == 1) & (dst == 4), 0.0, weights)
+    return Graph.from_edges(src, dst, weights, n=n)
+
+
+def to_networkx(graph):
+    """Return the same graph for NetworkX, its nodes numbered in the same order."""
+    result = nx.DiGraph()
+    result.add_nodes_from(range(graph.n))
+    for src, dst, weight in zip(graph.src, graph.dst, graph.weights, strict=True):
+        result.add_edge(int(src), int(dst), weight=float(weight))
+    return result
+
+
+def reference_scores(graph, **options):
+    """Return NetworkX's scores (n,), iterated until they stand still."""
+    scores = nx.pagerank(to_networkx(graph), tol=1e-15 / graph.n, max_iter=5000, **options)
+    return np.array([scores[i] for i in range(graph.n)])
