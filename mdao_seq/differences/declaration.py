@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import isfinite
+from numbers import Real
 from typing import cast
 
 import numpy as np
@@ -71,7 +72,7 @@ class Declaration:
             raise ValueError(f'step_calc {self.step_calc!r} is not one of {STEP_CALCS}')
         for name in ('step', 'minimum_step'):
             value = getattr(self, name)
-            if not (np.ndim(value) == 0 and isfinite(value) and value > 0):
+            if not (isinstance(value, Real) and isfinite(value) and value > 0):
                 raise ValueError(f'{name} {value!r} is not a positive finite number')
             fill(self, name, float(value))
 

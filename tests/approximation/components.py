@@ -1,0 +1,87 @@
+"""Components of the tests: they count their own calls, which is the reference for every count."""
+
+import numpy as np
+import openmdao.api as om
+
+from mdao_seq import PerOutputFD
+
+
+class Declared(om.ExplicitComponent):
+    """y1 = x**3, y2 = exp(x), with the declarations that are passed in.
+
+    Parameters
+    ----------
+    declarations : list of dict
+        Keyword arguments of declare_partials.
+    x : array_like
+        Initial input; the outputs have its shape.
+    """
+
+    def initialize(self):
+        self.options.declare('declarations', default=[])
+        self.options.declare('x', default=1.3)
+        self.evaluated_at = []
+
+    def setup(self):
+        x = np.asarray(self.options['x'], dtype=float)
+        self.add_input('x', val=x, units='m')
+        self.add_output('y1', shape=x.shape or (1,), ref=10.0)
+        self.add_output('y2', shape=x.shape or (1,))
+
+    def setup_partials(self):
+        for declaration in self.options['declarations']:
+            self.declare_partials(**declaration)
+
+    def compute(self, inputs, outputs):
+        self.evaluated_at.append(inputs['x'].copy())
+        outputs['y1'] = inputs['x'] ** 3
+        outputs['y2'] = np.exp(inputs['x'])
+
+    @property
+    def calls(self):
+        return len(self.evaluated_at)
+
+
+class Held(PerOutputFD, Declared):
+    """The same, held."""
+
+
+def fd(of, step, wrt='x', form='central', **options):
+    """Keyword arguments of a finite-difference declaration."""
+    return {'of': of, 'wrt': wrt, 'method': 'fd', 'step': step, 'form': form, **options}
+
+
+def problem_of(comp, **setup):
+    """Return a problem that holds `comp` and has run once; the calls so far are forgotten."""
+    problem = om.Problem(reports=False)
+    problem.model.add_subsystem('comp', comp)
+    problem.setup(**setup)
+    problem.run_model()
+    if hasattr(comp, 'evaluated_at'):
+        comp.evaluated_at.clear()
+    return problem
+
+
+def partials_of(problem):
+    """Return the component's partials after one linearization, dense, by (of, wrt).
+
+    They are read off forward products, as a linear solver sees them.
+    """
+    comp = problem.model.comp
+    comp.run_linearize()
+    result = {}
+    for wrt in comp._var_rel_names['input']:
+        columns = []
+        for element in range(comp._dinputs[wrt].size):
+            comp._dinputs.set_val(0.0)
+            comp._doutputs.set_val(0.0)
+            comp._dinputs[wrt].flat[element] = 1.0
+            comp.run_apply_linear('fwd')
+            columns.append(comp._dresiduals.asarray(copy=True))
+        column = np.array(columns).T
+        start = 0
+        for of in comp._var_rel_names['output']:
+            end = start + comp._dresiduals[of].size
+            result[of, wrt] = column[start:end]
+            start = end
+    return result

@@ -1,0 +1,360 @@
+"""PerOutputFD: every declaration holds, at the cost that was planned."""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import openmdao.api as om
+import pytest
+
+from mdao_seq import PerOutputFD, fd_cost
+from tests.approximation.components import Declared, Held, fd, partials_of, problem_of
+
+X = 1.3
+
+
+def cubic_slope(h):
+    """Central difference of x**3 at X, in closed form."""
+    return 3 * X**2 + h**2
+
+
+def exp_slope(h):
+    """Central difference of exp at X, in closed form."""
+    return np.exp(X) * np.sinh(h) / h
+
+
+# ---- the seed question: two outputs, one input, two steps --------------------------------------
+
+
+def test_openmdao_alone_drops_the_first_step():
+    """The reason for this package; when this fails, OpenMDAO has mended it."""
+    comp = Declared(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
+    partials = partials_of(problem_of(comp))
+    assert comp.calls == 2
+    assert partials['y1', 'x'] == pytest.approx(cubic_slope(0.05), rel=1e-12)
+
+
+def test_each_output_keeps_its_step():
+    comp = Held(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
+    problem = problem_of(comp)
+    assert fd_cost(comp).total == 4
+    partials = partials_of(problem)
+    assert comp.calls == 4
+    np.testing.assert_allclose(np.ravel(comp.evaluated_at), [1.31, 1.29, 1.35, 1.25], rtol=1e-15)
+    assert partials['y1', 'x'] == pytest.approx(cubic_slope(0.01), rel=1e-12)
+    assert partials['y2', 'x'] == pytest.approx(exp_slope(0.05), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ('declarations', 'calls'),
+    [
+        ([fd('y*', 0.01)], 2),
+        ([fd('y1', 0.01), fd('y2', 0.01)], 2),
+        ([fd('y1', 0.01, form='forward'), fd('y2', 0.01)], 2),
+        ([{'of': 'y1', 'wrt': 'x', 'method': 'cs'}, fd('y2', 0.05)], 3),
+        ([fd('y1', 0.01, order=4), fd('y2', 0.02)], 4),
+        ([fd('*', 0.01), {'of': '*', 'wrt': 'x'}], 0),
+    ],
+    ids=['one pattern', 'one step', 'forward and central', 'cs and fd', 'orders', 'exact over fd'],
+)
+def test_cost_is_known_before_it_is_spent(declarations, calls):
+    comp = Held(declarations=declarations)
+    problem = problem_of(comp)
+    assert fd_cost(comp).total == calls
+    problem.model.run_linearize()
+    assert comp.calls == calls
+
+
+def test_cs_and_fd_on_one_input_are_each_as_exact_as_they_are():
+    comp = Held(declarations=[{'of': 'y1', 'wrt': 'x', 'method': 'cs'}, fd('y2', 0.05)])
+    partials = partials_of(problem_of(comp))
+    assert partials['y1', 'x'] == pytest.approx(3 * X**2, rel=1e-15)
+    assert partials['y2', 'x'] == pytest.approx(exp_slope(0.05), rel=1e-12)
+
+
+@pytest.mark.parametrize(('form', 'order'), [('forward', 3), ('backward', 2), ('central', 6)])
+def test_higher_orders(form, order):
+    errors = []
+    for h in (0.2, 0.1):
+        comp = Held(declarations=[fd('y2', h, form=form, order=order)])
+        errors.append(abs(partials_of(problem_of(comp))['y2', 'x'].item() - np.exp(X)))
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.3)
+
+
+# ---- what is declared later, beside, or by the component itself --------------------------------
+
+
+def test_a_later_declaration_replaces_the_earlier_whole():
+    """Form and step of the first are not inherited, under the same or another pattern."""
+    for again in ('y1', 'y[1]'):
+        comp = Held(declarations=[fd('y1', 0.01), {'of': again, 'wrt': 'x', 'method': 'fd'}])
+        problem_of(comp)
+        (declaration,) = fd_cost(comp).declarations
+        assert (declaration.step, declaration.form) == (1e-6, 'forward')
+
+
+def test_fd_then_cs_does_not_inherit_the_step():
+    comp = Held(declarations=[fd('y1', 0.01), {'of': 'y1', 'wrt': 'x', 'method': 'cs'}])
+    partials = partials_of(problem_of(comp))
+    assert partials['y1', 'x'] == pytest.approx(3 * X**2, rel=1e-15)
+
+
+def test_a_constant_partial_beside_fd_keeps_its_value():
+    comp = Held(declarations=[{'of': 'y1', 'wrt': 'x', 'val': 7.0}, fd('y2', 0.05)])
+    partials = partials_of(problem_of(comp))
+    assert partials['y1', 'x'] == 7.0
+    assert comp.calls == 2
+
+
+def test_compute_partials_fills_the_others():
+    class Both(Held):
+        def compute_partials(self, inputs, partials):
+            partials['y1', 'x'] = 3 * inputs['x'] ** 2
+
+    comp = Both(declarations=[{'of': 'y1', 'wrt': 'x'}, fd('y2', 0.05)])
+    partials = partials_of(problem_of(comp))
+    assert partials['y1', 'x'] == pytest.approx(3 * X**2, rel=1e-15)
+    assert partials['y2', 'x'] == pytest.approx(exp_slope(0.05), rel=1e-12)
+
+
+# ---- shapes, steps and sparsity ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize('step_calc', ['abs', 'rel', 'rel_avg', 'rel_legacy', 'rel_element'])
+@pytest.mark.parametrize('form', ['forward', 'backward', 'central'])
+def test_one_declaration_is_openmdaos_own_difference(step_calc, form):
+    """With nothing to hold apart, the result is stock OpenMDAO's."""
+    x = np.array([[1.0, -2.0, 0.0], [0.5, 3.0, 2.0]])
+    declaration = fd('*', 1e-3, form=form, step_calc=step_calc, minimum_step=1e-5)
+    stock = partials_of(problem_of(Declared(x=x, declarations=[declaration])))
+    held = partials_of(problem_of(Held(x=x, declarations=[declaration])))
+    for key, reference in stock.items():
+        np.testing.assert_allclose(held[key], reference, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    'sparsity', [{'diagonal': True}, {'rows': np.arange(4), 'cols': np.arange(4)}, {}]
+)
+def test_vector_inputs_sparse_or_dense(sparsity):
+    x = np.array([0.5, 1.0, 1.5, 2.0])
+    comp = Held(x=x, declarations=[fd('y1', 0.01, **sparsity), fd('y2', 0.05, **sparsity)])
+    partials = partials_of(problem_of(comp))
+    assert comp.calls == 4 * 4
+    np.testing.assert_allclose(partials['y1', 'x'], np.diag(3 * x**2 + 1e-4), atol=1e-9)
+    expected = np.diag(np.exp(x) * np.sinh(0.05) / 0.05)
+    np.testing.assert_allclose(partials['y2', 'x'], expected, atol=1e-9)
+
+
+def test_relative_steps_follow_the_input():
+    comp = Held(declarations=[fd('y1', 0.1, step_calc='rel'), fd('y2', 0.1)])
+    problem = problem_of(comp)
+    problem.model.run_linearize()
+    problem.set_val('comp.x', 2.0, units='m')
+    problem.run_model()
+    partials = partials_of(problem)
+    assert partials['y1', 'x'] == pytest.approx(12 + 0.2**2, rel=1e-12)
+
+
+def test_discrete_inputs_pass_through():
+    class Discrete(PerOutputFD, om.ExplicitComponent):
+        def setup(self):
+            self.add_input('x', X)
+            self.add_discrete_input('power', 3)
+            self.add_output('y')
+            self.declare_partials('y', 'x', method='fd', step=0.01, form='central')
+
+        def compute(self, inputs, outputs, discrete_inputs, discrete_outputs):
+            outputs['y'] = inputs['x'] ** discrete_inputs['power']
+
+    partials = partials_of(problem_of(Discrete()))
+    assert partials['y', 'x'] == pytest.approx(cubic_slope(0.01), rel=1e-12)
+
+
+# ---- inside a model ----------------------------------------------------------------------------
+
+
+def test_only_what_the_driver_needs_is_evaluated():
+    """y2 is no response: its two points are neither planned nor evaluated."""
+    comp = Held(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
+    problem = om.Problem(reports=False, driver=om.ScipyOptimizeDriver(disp=False))
+    problem.model.add_subsystem('comp', comp)
+    problem.model.add_design_var('comp.x', lower=0.5, upper=2.0)
+    problem.model.add_objective('comp.y1')
+    problem.setup()
+    problem.final_setup()
+    assert fd_cost(comp).total == 2
+    problem.run_driver()
+    assert problem.get_val('comp.x') == pytest.approx(0.5)
+    comp.evaluated_at.clear()
+    problem.compute_totals()
+    assert comp.calls == 2
+    comp.evaluated_at.clear()
+    problem.compute_totals(['comp.y1', 'comp.y2'], ['comp.x'])
+    assert comp.calls == 4
+
+
+def test_units_and_scaling_are_openmdaos():
+    """A step is in the input's own units, whatever the source's units and the outputs' ref."""
+    problem = om.Problem(reports=False)
+    ivc = problem.model.add_subsystem('ivc', om.IndepVarComp())
+    ivc.add_output('x', val=X * 100, units='cm', ref=50.0)
+    comp = Held(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
+    problem.model.add_subsystem('comp', comp)
+    problem.model.connect('ivc.x', 'comp.x')
+    problem.setup()
+    problem.run_model()
+    totals = problem.compute_totals(['comp.y1', 'comp.y2'], ['ivc.x'])
+    assert totals['comp.y1', 'ivc.x'] == pytest.approx(cubic_slope(0.01) / 100, rel=1e-12)
+    assert totals['comp.y2', 'ivc.x'] == pytest.approx(exp_slope(0.05) / 100, rel=1e-12)
+
+
+def test_the_state_is_left_as_it_was():
+    comp = Held(declarations=[fd('y1', 0.01), {'of': 'y2', 'wrt': 'x', 'method': 'cs'}])
+    problem = problem_of(comp)
+    vectors = comp._inputs, comp._outputs, comp._residuals
+    before = [vector.asarray(copy=True) for vector in vectors]
+    problem.model.run_linearize()
+    for vector, value in zip(vectors, before, strict=True):
+        np.testing.assert_array_equal(vector.asarray(), value)
+    assert not (comp.under_complex_step or comp.under_finite_difference)
+
+
+def test_state_is_restored_when_compute_fails():
+    class Fails(Held):
+        def compute(self, inputs, outputs):
+            if abs(inputs['x'] - 1.25) < 1e-9:
+                raise om.AnalysisError('no convergence')
+            super().compute(inputs, outputs)
+
+    comp = Fails(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
+    problem = problem_of(comp)
+    with pytest.raises(om.AnalysisError, match='no convergence'):
+        problem.model.run_linearize()
+    assert problem.get_val('comp.x') == X
+    assert not comp.under_finite_difference
+
+
+def test_an_outer_complex_step_falls_back_and_says_so():
+    comp = Held(declarations=[{'of': 'y1', 'wrt': 'x', 'method': 'cs'}, fd('y2', 0.05)])
+    problem = problem_of(comp, force_alloc_complex=True)
+    problem.model._set_complex_step_mode(True)
+    try:
+        with pytest.warns(om.DerivativesWarning, match='Nested complex step'):
+            problem.model.run_linearize()
+        partials = comp._jacobian
+        assert partials['comp.y1', 'comp.x'] == pytest.approx(3 * X**2, rel=1e-5)
+        assert partials['comp.y2', 'comp.x'] == pytest.approx(exp_slope(0.05), rel=1e-12)
+    finally:
+        problem.model._set_complex_step_mode(False)
+
+
+def test_check_partials_keeps_its_guard():
+    comp = Held(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
+    problem = problem_of(comp)
+    with pytest.warns(om.OMInvalidCheckDerivativesOptionsWarning):
+        problem.check_partials(out_stream=None, method='fd', step=0.05, form='central')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', om.OMInvalidCheckDerivativesOptionsWarning)
+        data = problem.check_partials(out_stream=None, method='fd', step=1e-6)['comp']
+    error = np.asarray(data['y1', 'x']['J_fwd']) - np.asarray(data['y1', 'x']['J_fd'])
+    assert error.item() == pytest.approx(0.01**2, rel=0.1)
+
+
+# ---- copies ------------------------------------------------------------------------------------
+
+
+def test_a_second_setup_holds_too():
+    problem = problem_of(Held(declarations=[fd('y1', 0.01), fd('y2', 0.05)]))
+    problem.model.run_linearize()
+    problem.setup()
+    problem.run_model()
+    assert partials_of(problem)['y1', 'x'] == pytest.approx(cubic_slope(0.01), rel=1e-12)
+
+
+@pytest.mark.parametrize('copied', [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
+def test_deepcopy_and_pickle_hold_too(copied):
+    comp = copied(Held(declarations=[fd('y1', 0.01), fd('y2', 0.05)]))
+    assert partials_of(problem_of(comp))['y1', 'x'] == pytest.approx(cubic_slope(0.01), rel=1e-12)
+    assert comp.calls == 4
+
+
+# ---- what bad input gets -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        ({'step': 0}, r"<class Held>: declare_partials\('y1', 'x', method='fd'\): step 0 "),
+        ({'step': -0.01}, 'step -0.01 is not a positive'),
+        ({'form': 'middle'}, "form 'middle' is not one of"),
+        ({'order': 3}, 'order 3 of form'),
+        ({'step_calc': 'percent'}, "step_calc 'percent'"),
+    ],
+)
+def test_a_bad_declaration_is_refused_where_it_stands(options, said):
+    comp = Held(declarations=[{**fd('y1', 0.01), **options}])
+    with pytest.raises(ValueError, match=said):
+        problem_of(comp)
+
+
+@pytest.mark.parametrize('names', [('y7', 'x'), ('y1', 'z')])
+def test_a_declaration_that_matches_nothing(names):
+    of, wrt = names
+    with pytest.raises(ValueError, match=rf'comp.*(?:{of}|{wrt})'):
+        problem_of(Held(declarations=[fd(of, 0.01, wrt=wrt)]))
+
+
+def test_order_means_nothing_for_exact_partials():
+    with pytest.raises(ValueError, match='order=4'):
+        problem_of(Held(declarations=[{'of': 'y1', 'wrt': 'x', 'order': 4}]))
+
+
+def test_a_matrix_free_component_with_fd_is_an_error():
+    class MatrixFree(Held):
+        def compute_jacvec_product(self, inputs, d_inputs, d_outputs, mode):
+            """Never asked."""
+
+    with pytest.raises(RuntimeError, match=r'd\(y1\)/d\(x\).*matrix-free'):
+        problem_of(MatrixFree(declarations=[fd('y1', 0.01)]))
+
+
+def test_the_mixin_stands_first():
+    with pytest.raises(TypeError, match='must stand before the OpenMDAO class'):
+
+        class Late(om.ExplicitComponent, PerOutputFD):
+            pass
+
+
+def test_a_coloring_is_refused():
+    class Colored(Held):
+        def setup_partials(self):
+            super().setup_partials()
+            self.declare_coloring()
+
+    with pytest.raises(RuntimeError, match='declared steps would not hold'):
+        problem_of(Colored(declarations=[fd('y1', 0.01)]))
+
+
+# ---- fd_cost -----------------------------------------------------------------------------------
+
+
+def test_fd_cost_of_some_partials():
+    comp = Held(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
+    problem_of(comp)
+    assert fd_cost(comp, of='y1').total == 2
+    assert fd_cost(comp, of=['y1', 'y2'], wrt='*').total == 4
+    with pytest.raises(ValueError, match="of='y9'"):
+        fd_cost(comp, of='y9')
+
+
+def test_fd_cost_of_a_component_that_is_not_held_is_what_openmdao_does():
+    comp = Declared(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
+    problem_of(comp)
+    plan = fd_cost(comp)
+    assert (plan.total, [d.step for d in plan.declarations]) == (2, [0.05])
+
+
+def test_fd_cost_before_final_setup():
+    with pytest.raises(RuntimeError, match='final_setup'):
+        fd_cost(Held(declarations=[fd('y1', 0.01)]))

@@ -1,0 +1,89 @@
+"""Evaluation plans: distinct points, owners, and the sum that must come out."""
+
+import numpy as np
+import pytest
+
+from mdao_seq.differences.declaration import Declaration
+from mdao_seq.differences.plan import Cost, build_plan
+
+
+def plan_of(*declarations, **values):
+    return build_plan(declarations, {'x': 1.0, **values}, 'comp')
+
+
+def central(of, step, **options):
+    return Declaration(of, 'x', step=step, form='central', **options)
+
+
+def forward(of, step, **options):
+    return Declaration(of, 'x', step=step, form='forward', **options)
+
+
+@pytest.mark.parametrize(
+    ('declarations', 'total'),
+    [
+        ([central('y1', 0.01), central('y2', 0.05)], 4),
+        ([central('y1', 0.01), central('y2', 0.01)], 2),
+        ([forward('y1', 0.01), central('y2', 0.01)], 2),
+        ([central('y1', 0.01), forward('y2', 0.01)], 2),
+        ([Declaration('y1', 'x', 'cs'), central('y2', 0.01)], 3),
+        ([central('y1', 0.1, order=4), central('y2', 0.2)], 4),
+        ([central('y1', 0.1, order=6), central('y2', 0.3), central('y3', 0.2)], 6),
+        ([forward('y1', 0.1, order=3), forward('y2', 0.2)], 3),
+        ([], 0),
+    ],
+)
+def test_every_distinct_point_once(declarations, total):
+    plan = plan_of(*declarations)
+    assert plan.total == total
+    assert sum(cost.owned for cost in plan.by_declaration.values()) == total
+
+
+def test_points_are_one_when_they_agree_to_rounding():
+    """Three steps of 0.1 is not 0.3 to the bit, but it is the same point."""
+    assert 3 * 0.1 != 0.3
+    assert plan_of(central('y1', 0.1, order=6), central('y2', 0.3)).total == 6
+    assert plan_of(central('y1', 0.3), central('y2', 0.3 * (1 + 1e-9))).total == 4
+
+
+def test_the_first_to_ask_owns():
+    near, wide = forward('y1', 0.01), central('y2', 0.01)
+    assert plan_of(near, wide).by_declaration == {near: Cost(1, 0), wide: Cost(1, 1)}
+    assert plan_of(wide, near).by_declaration == {wide: Cost(2, 0), near: Cost(0, 1)}
+
+
+def test_vector_inputs_multiply():
+    plan = plan_of(central('y1', 0.01), forward('y2', 0.05), x=np.ones((2, 3)))
+    assert plan.total == 6 * 3
+
+
+def test_relative_steps_by_element_share_where_they_coincide():
+    """Elements of equal magnitude make one block; where the steps coincide, points are shared."""
+    by_element = forward('y1', 0.1, step_calc='rel_element')
+    plan = plan_of(by_element, forward('y2', 0.2), x=np.array([1.0, -2.0, 2.0]))
+    assert [list(block.elements) for block in plan.blocks] == [[0], [1, 2]]
+    # 0.1 and 0.2 for the first element; 0.2 alone for the others.
+    assert plan.total == 2 + 1 + 1
+
+
+def test_what_the_points_add_up_to():
+    """Executed on a cubic: each use reproduces its own stencil's known error."""
+    x, h1, h2 = 1.3, 0.01, 0.05
+    plan = plan_of(central('y1', h1), forward('y2', h2, order=2), x=x)
+    (block,) = plan.blocks
+    values = [(x + p.offset.real) ** 3 for p in block.points]
+    slopes = [
+        u.base_weight * x**3 + sum(w * values[k] for k, w in zip(u.points, u.weights, strict=True))
+        for u in block.uses
+    ]
+    np.testing.assert_allclose(slopes, [3 * x**2 + h1**2, 3 * x**2 - 2 * h2**2], rtol=1e-12)
+
+
+def test_the_table_says_it_all():
+    text = str(plan_of(forward('y1', 0.01), central('y2', 0.01)))
+    assert text.splitlines() == [
+        'comp: 2 evaluations per linearization',
+        'of  wrt  form     order  step  step_calc  own  shared',
+        'y1  x    forward      1  0.01  abs          1       0',
+        'y2  x    central      2  0.01  abs          1       1',
+    ]
