@@ -105,6 +105,9 @@ def read_call_counts(path):
     counts = CallCounts()
     with closing(_open(Path(path))) as connection:
         try:
+            (verdict,) = connection.execute('PRAGMA integrity_check(1)').fetchone()
+            if verdict != 'ok':
+                raise sqlite3.DatabaseError(verdict)
             for name, linearizations in connection.execute('SELECT * FROM components'):
                 counts.components.add(name)
                 if linearizations:

@@ -1,0 +1,290 @@
+"""The counter misses nothing: it agrees with a plain counter inside compute, whoever calls."""
+
+from collections import Counter
+
+import numpy as np
+import openmdao.api as om
+import pytest
+from openmdao.test_suite.components.sellar import SellarDis1, SellarDis2
+
+from mdao_seq import CallCountMismatch, PerOutputFD, count_calls
+from mdao_seq.counting.counter import CallCounter
+from tests.approximation.components import Declared, Held, fd
+
+TWO_STEPS = [fd('y1', 0.01), fd('y2', 0.05)]
+
+
+def held_problem(driver=None, cls=Held, declarations=TWO_STEPS):
+    problem = om.Problem(reports=False, driver=driver)
+    problem.model.add_subsystem('comp', cls(declarations=declarations))
+    problem.model.add_design_var('comp.x', lower=0.5, upper=2.0)
+    problem.model.add_objective('comp.y1')
+    problem.model.add_constraint('comp.y2', upper=6.0)
+    return problem
+
+
+class Sellar(om.Group):
+    """Two coupled disciplines, held, under the solver that is passed in."""
+
+    def initialize(self):
+        self.options.declare('solver')
+        self.options.declare('held', default=True)
+
+    def setup(self):
+        for name, base, step in (('d1', SellarDis1, 1e-4), ('d2', SellarDis2, 1e-3)):
+            self.add_subsystem(name, _declaring(base, step, self.options['held']), promotes=['*'])
+        self.nonlinear_solver = self.options['solver']
+        self.linear_solver = om.DirectSolver()
+
+
+def _declaring(base, step, held):
+    class Declaring(base):
+        def setup_partials(self):
+            self.declare_partials('*', '*', method='fd', step=step)
+
+        def compute_partials(self, inputs, partials, discrete_inputs=None):
+            """Leave them to the differences."""
+
+    return type('Discipline', (PerOutputFD, Declaring) if held else (Declaring,), {})()
+
+
+def sellar_problem(solver, held=True, driver=None):
+    problem = om.Problem(reports=False, driver=driver)
+    problem.model.add_subsystem('sellar', Sellar(solver=solver, held=held), promotes=['*'])
+    problem.model.add_subsystem('obj', om.ExecComp('f = y1 + exp(-y2)'), promotes=['*'])
+    problem.model.add_design_var('z', lower=[1.0, 0.5], upper=[4.0, 3.0])
+    problem.model.add_objective('f')
+    problem.model.add_constraint('y1', lower=3.16)
+    return problem
+
+
+@pytest.fixture
+def plainly(monkeypatch):
+    """Count calls inside compute itself, on the class, by path."""
+    counted = Counter()
+
+    def on(*classes):
+        for cls in classes:
+            original = cls.compute
+
+            def compute(self, *args, _original=original, **kwargs):
+                counted[self.pathname] += 1
+                return _original(self, *args, **kwargs)
+
+            monkeypatch.setattr(cls, 'compute', compute)
+        return counted
+
+    return on
+
+
+def scipy_driver():
+    return om.ScipyOptimizeDriver(optimizer='SLSQP', maxiter=3, disp=False)
+
+
+def doe_driver():
+    return om.DOEDriver(om.FullFactorialGenerator(levels=3))
+
+
+def genetic_driver():
+    return om.SimpleGADriver(max_gen=2, pop_size=4)
+
+
+RUNS = {
+    'run_model': (None, lambda p: p.run_model()),
+    'run_driver, SLSQP': (scipy_driver, lambda p: p.run_driver()),
+    'run_driver, DOE': (doe_driver, lambda p: p.run_driver()),
+    'run_driver, genetic': (genetic_driver, lambda p: p.run_driver()),
+    'compute_totals': (None, lambda p: (p.run_model(), p.compute_totals())),
+    'check_partials': (
+        None,
+        lambda p: (p.run_model(), p.check_partials(method='fd', out_stream=None)),
+    ),
+    'check_totals': (
+        scipy_driver,
+        lambda p: (p.run_model(), p.check_totals(method='fd', out_stream=None)),
+    ),
+    'a run that is set up again': (
+        None,
+        lambda p: (p.run_model(), p.setup(), p.run_model(), p.compute_totals()),
+    ),
+}
+MODELS = {
+    'held': (held_problem, (Declared,)),
+    'stock': (lambda driver: held_problem(driver, Declared), (Declared,)),
+    'exact': (
+        lambda driver: held_problem(driver, declarations=[{'of': '*', 'wrt': 'x', 'val': 1.0}]),
+        (Declared,),
+    ),
+    'Sellar, Newton': (
+        lambda driver: sellar_problem(om.NewtonSolver(solve_subsystems=False), driver=driver),
+        (SellarDis1, SellarDis2),
+    ),
+    'Sellar, Newton, stock': (
+        lambda driver: sellar_problem(om.NewtonSolver(solve_subsystems=False), False, driver),
+        (SellarDis1, SellarDis2),
+    ),
+    'Sellar, Gauss-Seidel': (
+        lambda driver: sellar_problem(om.NonlinearBlockGS(), driver=driver),
+        (SellarDis1, SellarDis2),
+    ),
+}
+
+
+@pytest.mark.parametrize('run', RUNS)
+@pytest.mark.parametrize('model', MODELS)
+def test_recorded_is_counted_is_predicted(model, run, plainly):
+    make, classes = MODELS[model]
+    driver, act = RUNS[run]
+    problem = make(driver=driver and driver())
+    if 'Newton' in model:
+        problem.model.set_input_defaults('z', np.array([2.0, 2.0]))
+    counted = plainly(*classes)
+    with count_calls(problem) as counts:
+        problem.setup()
+        for solver in _solvers(problem):
+            solver.options['iprint'] = -1
+        act(problem)
+    assert counted
+    for path, calls in counted.items():
+        assert counts.total(path) == calls, path
+    counts.verify()
+
+
+def _solvers(problem):
+    problem.final_setup()
+    for system in problem.model.system_iter(include_self=True, recurse=True):
+        if system.nonlinear_solver is not None:
+            yield system.nonlinear_solver
+
+
+@pytest.mark.parametrize('scope', ['totals', 'semi-totals'])
+def test_a_group_that_is_differenced_as_a_whole(scope, plainly):
+    """No component is linearized: the outer difference runs them, and no plan is at stake."""
+    problem = om.Problem(reports=False)
+    group = problem.model.add_subsystem('group', om.Group())
+    group.add_subsystem('comp', Held(declarations=TWO_STEPS))
+    (problem.model if scope == 'totals' else group).approx_totals(method='fd')
+    problem.setup()
+    problem.run_model()
+    counted = plainly(Declared)
+    with count_calls(problem) as counts:
+        problem.compute_totals(['group.comp.y1', 'group.comp.y2'], ['group.comp.x'])
+    assert counts.total('group.comp') == counted['group.comp'] > 0
+    assert counts.total('group.comp', cause='fd') == counted['group.comp']
+    counts.verify()
+
+
+def test_causes_and_declarations():
+    problem = held_problem()
+    with count_calls(problem) as counts:
+        problem.setup()
+        problem.run_model()
+        problem.compute_totals()
+        problem.check_partials(method='fd', form='forward', out_stream=None)
+    # check_partials linearizes once more, evaluates its base point twice and steps once.
+    assert counts.total('comp', cause='run') == 1
+    assert counts.total('comp', cause='fd') == 2 * 4
+    assert counts.total('comp', cause='cs') == 0
+    assert counts.total('comp', cause='check') == counts.total('comp') - 9 > 0
+    assert counts.measured('comp') == {
+        'd(y1)/d(x) central order 2, step 0.01': 4,
+        'd(y2)/d(x) central order 2, step 0.05': 4,
+    }
+
+
+def test_the_table_says_it_all():
+    problem = held_problem()
+    with count_calls(problem) as counts:
+        problem.setup()
+        problem.run_model()
+        problem.compute_totals()
+    rows = [row[:6] for row in counts.rows()]
+    assert rows == [
+        ('comp', 'compute', 'fd', 'd(y1)/d(x) central order 2, step 0.01', 2, 2),
+        ('comp', 'compute', 'fd', 'd(y2)/d(x) central order 2, step 0.05', 2, 2),
+        ('comp', 'compute', 'run', '', 1, None),
+    ]
+    last = counts.table().splitlines()[-2:]
+    assert last[0].split()[:2] == ['total', '5']
+    assert last[1] == 'linearizations: comp: 1'
+
+
+@pytest.mark.parametrize('amount', [-1, 1])
+def test_verify_names_the_declaration_that_differs(amount, monkeypatch):
+    """An evaluation that is skipped, and one made in its name that was not planned."""
+    problem = held_problem()
+    problem.setup()
+    problem.run_model()
+    comp = problem.model.comp
+
+    # What stock OpenMDAO did to y1's step, or a scheme that evaluates too often.
+    original = comp.run_apply_nonlinear
+    state = {'n': 0}
+
+    def run_apply_nonlinear():
+        state['n'] += 1
+        if state['n'] != 1 or amount > 0:
+            original()
+        if state['n'] == 1 and amount > 0:
+            original()
+
+    with count_calls(problem) as counts:
+        problem.compute_totals()
+        counts.verify()
+        monkeypatch.setattr(comp, 'run_apply_nonlinear', run_apply_nonlinear)
+        problem.compute_totals()
+    expected = rf'comp: d\(y1\)/d\(x\) central.*: {4 + amount} evaluations measured, 4 predicted'
+    with pytest.raises(CallCountMismatch, match=expected) as caught:
+        counts.verify()
+    assert 'linearizations: comp: 2' in str(caught.value)
+    assert 'd(y2)' not in str(caught.value).split('\n\n')[0]
+
+
+def test_an_interrupted_linearization_is_no_mismatch():
+    class Fails(Held):
+        def compute(self, inputs, outputs):
+            super().compute(inputs, outputs)
+            if inputs['x'] == 1.25:
+                raise om.AnalysisError('no convergence')
+
+    problem = held_problem(cls=Fails)
+    with count_calls(problem) as counts:
+        problem.setup()
+        problem.run_model()
+        with pytest.raises(om.AnalysisError):
+            problem.compute_totals()
+        problem.set_val('comp.x', 1.0)
+        problem.run_model()
+        problem.compute_totals()
+    assert counts.total('comp') == problem.model.comp.calls == 1 + 4 + 1 + 4
+    counts.verify()
+
+
+def test_unknown_paths_and_causes_are_errors():
+    problem = held_problem()
+    with count_calls(problem) as counts:
+        problem.setup()
+        problem.run_model()
+    assert counts.total() == counts.total('co*') == counts.total('comp') == 1
+    with pytest.raises(KeyError, match=r"'compp' is the path of no counted component.*comp"):
+        counts.total('compp')
+    with pytest.raises(KeyError, match="'finite' is not a cause"):
+        counts.total('comp', cause='finite')
+
+
+def test_counters_nest_and_leave_in_any_order():
+    problem = held_problem()
+    problem.setup()
+    problem.run_model()
+    comp = problem.model.comp
+    outer, inner = CallCounter(), CallCounter()
+    outer.watch_problem(problem)
+    inner.watch_problem(problem)
+    problem.run_model()
+    outer.stop()
+    problem.run_model()
+    inner.stop()
+    problem.run_model()
+    assert (outer.counts.total('comp'), inner.counts.total('comp')) == (1, 2)
+    assert not {'compute', '_linearize', 'check_partials'} & set(vars(comp))
+    assert 'final_setup' not in vars(problem)
