@@ -60,28 +60,3 @@ def problem_of(comp, **setup):
     if hasattr(comp, 'evaluated_at'):
         comp.evaluated_at.clear()
     return problem
-
-
-def partials_of(problem):
-    """Return the component's partials after one linearization, dense, by (of, wrt).
-
-    They are read off forward products, as a linear solver sees them.
-    """
-    comp = problem.model.comp
-    comp.run_linearize()
-    result = {}
-    for wrt in comp._var_rel_names['input']:
-        columns = []
-        for element in range(comp._dinputs[wrt].size):
-            comp._dinputs.set_val(0.0)
-            comp._doutputs.set_val(0.0)
-            comp._dinputs[wrt].flat[element] = 1.0
-            comp.run_apply_linear('fwd')
-            columns.append(comp._dresiduals.asarray(copy=True))
-        column = np.array(columns).T
-        start = 0
-        for of in comp._var_rel_names['output']:
-            end = start + comp._dresiduals[of].size
-            result[of, wrt] = column[start:end]
-            start = end
-    return result

@@ -9,7 +9,8 @@ import openmdao.api as om
 import pytest
 
 from mdao_seq import PerOutputFD, fd_cost
-from tests.approximation.components import Declared, Held, fd, partials_of, problem_of
+from tests.approximation.components import Declared, Held, fd, problem_of
+from tests.derivative_checks import partials_of
 
 X = 1.3
 
