@@ -1,0 +1,1 @@
+"""Parts of the water network example: EPANET as a component, exposure, pictures."""
