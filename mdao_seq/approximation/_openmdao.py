@@ -9,7 +9,6 @@
 The functions at the end are what the rest of the package may ask of a system.
 """
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -19,6 +18,7 @@ from openmdao.approximation_schemes.finite_difference import FiniteDifference
 from openmdao.core.component import Component
 from openmdao.core.driver import Driver
 from openmdao.core.problem import Problem
+from openmdao.utils import coloring as coloring_mod
 from openmdao.utils import hooks
 from openmdao.utils.file_utils import _load_and_exec
 from openmdao.utils.general_utils import LocalRangeIterable
@@ -26,18 +26,23 @@ from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
 
 from mdao_seq.approximation.asking import ASKED, Asked
 from mdao_seq.differences.declaration import Declaration
-from mdao_seq.differences.plan import EvaluationPlan, build_plan
+from mdao_seq.differences.plan import EvaluationPlan
+from mdao_seq.differences.planning import build_plan
 
 _STOCK = {'fd': FiniteDifference, 'cs': ComplexStep}
 
 # The method that every linearization of a component passes through, whoever asks for it.
 LINEARIZE = '_linearize'
 
+# Under OpenMDAO's own name, its schemes would refuse the orders that they do not have.
+ORDER = 'held_order'
+
 
 class HeldComponent:
     """The private half of `PerOutputFD`: plans and runs what was declared."""
 
     _held_plan = None
+    _held_coloring = None
 
     def _get_approx_scheme(self, method):
         if method not in _STOCK:
@@ -47,14 +52,19 @@ class HeldComponent:
     def _add_approximations(self, use_relevance=True):
         self._approx_schemes = {}
         self._held_plan = plan_declared(self, use_relevance=use_relevance)
+        self._held_coloring = _coloring(self)
         for declaration in self._held_plan.declarations:
             scheme = self._get_approx_scheme(declaration.method)
             scheme.add_approximation(_absolute(self, declaration.wrt), self, declaration)
 
     def _resolve_partials_patterns(self, of, wrt, pattern_meta):
-        for key in self._matching_key_iter(of, '*' if wrt is None else wrt):
-            self._subjacs_info.pop(key, None)
+        keys = list(self._matching_key_iter(of, '*' if wrt is None else wrt))
+        earlier = {key: self._subjacs_info.pop(key, None) for key in keys}
         super()._resolve_partials_patterns(of, wrt, pattern_meta)
+        if 'coloring' in pattern_meta:
+            # declare_coloring approximates all that is not approximated yet; the rest holds.
+            approximated = {k: m for k, m in earlier.items() if m and m.get('method') in _STOCK}
+            self._subjacs_info.update(approximated)
 
     def _setup_partials(self):
         super()._setup_partials()
@@ -73,9 +83,12 @@ class HeldComponent:
         self._declared_partials_patterns.pop(key, None)
 
     def _current_plan(self):
-        """Return the plan at the present inputs; relative steps move with them."""
-        if any(d.is_relative for d in self._held_plan.declarations):
-            self._held_plan = _build(self, self._held_plan.declarations)
+        """Return the plan at present: relative steps move, and a coloring may have been found."""
+        coloring = _coloring(self)
+        declarations = self._held_plan.declarations
+        if coloring is not self._held_coloring or any(d.is_relative for d in declarations):
+            self._held_plan = _build(self, declarations)
+            self._held_coloring = coloring
         return self._held_plan
 
 
@@ -102,39 +115,91 @@ class PlannedScheme(ApproximationScheme):
         plan, method = system._current_plan(), self.method
         if method == 'cs' and system.under_complex_step:
             plan, method = _real_steps_instead(system, plan), 'fd'
-        rows = {of: slice(start, end) for of, start, end, _, _ in system._get_jac_ofs()}
-        vectors = {wrt: vec for wrt, _, _, vec, _, _ in system._get_jac_wrts()}
+        differences = _Differences(system, jac)
         with _evaluations(system, method) as evaluate:
             at_base = system._residuals.asarray(copy=True).real
             for block in plan.blocks:
-                points = [p for p in block.points if p.method == method]
+                points = [(k, p) for k, p in enumerate(block.points) if p.method == method]
                 if not points:
                     continue
-                place = {p: k for k, p in enumerate(points)}
-                uses = [
-                    (
-                        (_absolute(system, use.declaration.of), _absolute(system, block.wrt)),
-                        [place[block.points[k]] for k in use.points],
-                        np.array(use.weights),
-                        use.base_weight,
-                    )
-                    for use in block.uses
-                    if use.declaration.method == method
-                ]
-                asked = [Asked(system.pathname, p) for p in points]
-                wrt = _absolute(system, block.wrt)
-                values = np.empty((len(points), at_base.size))
-                for column, index in _local_columns(system, wrt, block.elements):
-                    for k, who in enumerate(asked):
-                        values[k] = evaluate(vectors[wrt], index, who)
-                    if column is None:
-                        continue
-                    for key, used, weights, base_weight in uses:
-                        of = rows[key[0]]
-                        derivative = weights @ values[used, of]
-                        if base_weight:
-                            derivative += base_weight * at_base[of]
-                        jac._subjacs[key].set_col(column, derivative)
+                values = np.empty((len(block.points), at_base.size))
+                asked = {k: Asked(system.pathname, point) for k, point in points}
+                for lane in block.lanes:
+                    for k, point in points:
+                        shifts = [
+                            shift
+                            for part, offset in point.offsets
+                            for shift in differences.shifts(block.parts[part], lane[part], offset)
+                        ]
+                        values[k] = evaluate(shifts, asked[k])
+                    for part, elements in zip(block.parts, lane, strict=True):
+                        uses = [u for u in part.uses if u.declaration.method == method]
+                        differences.write(uses, elements, values, at_base, block.at_once)
+
+
+class _Differences:
+    """Where a component's inputs are perturbed and where its derivatives go.
+
+    Parameters
+    ----------
+    system : Component
+        The component.
+    jac : Jacobian
+        What is filled.
+    """
+
+    def __init__(self, system, jac):
+        self._system = system
+        self._subjacs = jac._subjacs
+        self._rows = {of: slice(start, end) for of, start, end, _, _ in system._get_jac_ofs()}
+        self._vectors = {wrt: vector for wrt, _, _, vector, _, _ in system._get_jac_wrts()}
+        self._colors = None
+        self._indices = {}
+
+    def shifts(self, part, elements, offset):
+        """Return (vector, index, offset) of each element that lives on this process."""
+        wrt = _absolute(self._system, part.wrt)
+        indices = self._columns(wrt)[1]
+        local = [indices[element] for element in elements]
+        return [(self._vectors[wrt], index, offset) for index in local if index is not None]
+
+    def write(self, uses, elements, values, at_base, colored):
+        """Combine the evaluations of a lane as each declaration says."""
+        for declaration, points, weights, base_weight in uses:
+            of, wrt = (_absolute(self._system, n) for n in (declaration.of, declaration.wrt))
+            rows = self._rows[of]
+            derivative = np.array(weights) @ values[list(points), rows]
+            if base_weight:
+                derivative += base_weight * at_base[rows]
+            columns = self._columns(wrt)[0]
+            for element in elements:
+                if columns[element] is None:
+                    continue
+                column = derivative
+                if colored:
+                    # What the other columns of the color did to the other rows is not ours.
+                    column = np.zeros_like(derivative)
+                    own = self._rows_of(declaration.wrt, element)
+                    own = own[(own >= rows.start) & (own < rows.stop)] - rows.start
+                    column[own] = derivative[own]
+                self._subjacs[of, wrt].set_col(columns[element], column)
+
+    def _columns(self, wrt):
+        """Return (column of the partial, index into the vector) by element; None: another rank's.
+
+        Every rank evaluates for every element of a distributed input, since compute is collective.
+        """
+        if wrt not in self._indices:
+            indices = list(LocalRangeIterable(self._system, wrt))
+            numbers = iter(range(len(indices)))
+            columns = [None if index is None else next(numbers) for index in indices]
+            self._indices[wrt] = columns, indices
+        return self._indices[wrt]
+
+    def _rows_of(self, wrt, element):
+        if self._colors is None:
+            self._colors = dict(_color_rows(self._system))
+        return self._colors[wrt, element]
 
 
 @contextmanager
@@ -158,9 +223,8 @@ def _evaluations(system, method):
         for vector, value in zip((inputs, outputs, residuals), start, strict=True):
             vector.set_val(value)
 
-    def evaluate(vector, index, asked):
-        offset = asked.point.offset
-        if index is not None:
+    def evaluate(shifts, asked):
+        for vector, index, offset in shifts:
             vector.iadd(offset if complex_step else offset.real, index)
         token = ASKED.set(asked)
         try:
@@ -191,18 +255,6 @@ def _real_steps_instead(system, plan):
         category=DerivativesWarning,
     )
     return _build(system, [Declaration(d.of, d.wrt) for d in plan.declarations if not d.form])
-
-
-def _local_columns(system, wrt, elements) -> Iterator[tuple[int | None, int | None]]:
-    """Yield (column of the partial, index into the vector) of each element; None: another rank's.
-
-    Every rank evaluates for every element of a distributed input, since compute is collective.
-    """
-    indices = list(LocalRangeIterable(system, wrt))
-    columns = iter(range(len(indices)))
-    column_of = [None if index is None else next(columns) for index in indices]
-    for element in elements:
-        yield column_of[element], indices[element]
 
 
 def _value(system, wrt):
@@ -245,21 +297,71 @@ def _wanted_keys(system, use_relevance, keep):
 
 def _build(system, declarations):
     values = {d.wrt: _value(system, _absolute(system, d.wrt)) for d in declarations}
-    return build_plan(declarations, values, name=system.pathname)
+    colors = _colors(system)
+    awaited = (
+        not colors and bool(system._coloring_info.dynamic) and not system._coloring_info._failed
+    )
+    return build_plan(declarations, values, system.pathname, colors, is_upper_bound=awaited)
+
+
+def _coloring(system):
+    """Return the partial coloring in use, or None."""
+    if not coloring_mod._use_partial_sparsity:
+        return None
+    coloring = system._get_static_coloring()
+    return coloring if coloring is not None and coloring._fwd is not None else None
+
+
+def _colored_columns(system):
+    """Return (input, element) of every column that the coloring knows, in its order."""
+    info = system._coloring_info
+    info._update_wrt_matches(system)
+    return [
+        (_relative(system, wrt), element)
+        for wrt, start, end, _, _, _ in system._get_jac_wrts(info.wrt_matches)
+        for element in range(end - start)
+    ]
+
+
+def _colors(system):
+    """Return the columns of each color, as (input, element)."""
+    coloring = _coloring(system)
+    if coloring is None:
+        return []
+    columns = _colored_columns(system)
+    return [[columns[c] for c in color] for color in coloring.color_iter('fwd')]
+
+
+def _color_rows(system):
+    """Yield each colored column and the rows of the residual that it may change."""
+    coloring = _coloring(system)
+    columns = _colored_columns(system)
+    starts = {of: start for of, start, _, _, _ in system._get_jac_ofs()}
+    rows = np.concatenate(
+        [
+            np.arange(size) + starts[_absolute(system, of)]
+            for of, size in zip(coloring._row_vars, coloring._row_var_sizes, strict=True)
+        ]
+    )
+    for color, nonzeros in coloring.color_nonzero_iter('fwd'):
+        for column, nonzero in zip(color, nonzeros, strict=True):
+            yield columns[column], rows[nonzero]
 
 
 def plan_declared(system, use_relevance=True, keep=None) -> EvaluationPlan:
     """Plan what a held component declared, for the totals that are wanted at present."""
     keys = _wanted_keys(system, use_relevance, keep)
-    options = ('method', 'step', 'form', 'order', 'step_calc', 'minimum_step')
-    declarations = [
-        Declaration(
-            *(_relative(system, name) for name in key),
-            **{name: system._subjacs_info[key].get(name) for name in options},
-        )
-        for key in keys
-    ]
-    return _build(system, declarations)
+    return _build(system, [_declaration(system, key) for key in keys])
+
+
+def _declaration(system, key):
+    meta = system._subjacs_info[key]
+    names = ('method', 'step', 'form', 'step_calc', 'minimum_step')
+    return Declaration(
+        *(_relative(system, name) for name in key),
+        **{name: meta.get(name) for name in names},
+        order=meta.get(ORDER),
+    )
 
 
 def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
@@ -274,6 +376,11 @@ def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
 
 
 def _plan_by_input(system, metas):
+    if _coloring(system) is not None:
+        # It takes the options of the first input for every colored one.
+        first = next(meta for meta in metas.values())
+        colored = {_absolute(system, wrt) for wrt, _ in _colored_columns(system)}
+        metas = {wrt: first if wrt in colored else meta for wrt, meta in metas.items()}
     declarations = []
     for wrt, meta in metas.items():
         names = ('step',) if meta['method'] == 'cs' else ('step', 'step_calc', 'form')
@@ -291,7 +398,7 @@ def executed_plan(system) -> EvaluationPlan | None:
     """
     if isinstance(system, HeldComponent):
         return system._held_plan
-    if not system._approx_schemes or is_colored(system):
+    if not system._approx_schemes:
         return None
     metas = {
         wrt: {'method': method, **meta}
@@ -306,14 +413,14 @@ def has_subjacs(system) -> bool:
     return bool(system._subjacs_info) and system._inputs is not None
 
 
+def is_finding_sparsity(system) -> bool:
+    """Whether a component is being evaluated to find its coloring."""
+    return bool(system._during_coloring)
+
+
 def is_set_up(system) -> bool:
     """Whether a system knows its subsystems and its pathname."""
     return system._problem_meta is not None
-
-
-def is_colored(system) -> bool:
-    """Whether a partial coloring decides what the component's approximation costs."""
-    return system._coloring_info.coloring is not None
 
 
 def problem_of(requester) -> Problem | None:

@@ -5,7 +5,6 @@ from fnmatch import fnmatchcase
 from mdao_seq.approximation._openmdao import (
     HeldComponent,
     has_subjacs,
-    is_colored,
     plan_declared,
     plan_stock,
 )
@@ -16,7 +15,8 @@ def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
     """Return the evaluations that one linearization of a component costs.
 
     The plan holds what the driver's responses and design variables need, since OpenMDAO skips the
-    rest: without a driver that has both, all that is declared.
+    rest: without a driver that has both, all that is declared. While a coloring is declared and not
+    yet computed the cost is an upper bound, and says so.
 
     Parameters
     ----------
@@ -35,14 +35,12 @@ def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
     Raises
     ------
     RuntimeError
-        Before ``final_setup``, or if a coloring decides the cost.
+        Before ``final_setup``.
     ValueError
         If `of` or `wrt` matches no declaration.
     """
     if not has_subjacs(comp):
         raise RuntimeError(f'{comp.msginfo}: call final_setup() on the problem before fd_cost')
-    if is_colored(comp):
-        raise RuntimeError(f'{comp.msginfo}: the cost of a colored component is not predicted')
     ofs, wrts = _patterns(of), _patterns(wrt)
 
     def keep(of_name, wrt_name):

@@ -2,7 +2,7 @@
 
 from openmdao.core.component import Component
 
-from mdao_seq.approximation._openmdao import HeldComponent
+from mdao_seq.approximation._openmdao import ORDER, HeldComponent
 from mdao_seq.differences.declaration import Declaration
 
 
@@ -13,6 +13,9 @@ class PerOutputFD(HeldComponent):
     `wrt` the last replaces the others, silently. Under this mixin each (of, wrt) keeps its method,
     step, form and order. All are computed from one set of distinct points, which an
     `EvaluationPlan` lists; `fd_cost` shows it before it is spent.
+
+    ``declare_coloring`` works as in OpenMDAO, except that columns perturbed together keep each its
+    own step; it approximates what is not yet approximated and leaves the other declarations alone.
 
     A later declaration of the same (of, wrt) replaces the earlier one whole: nothing is inherited,
     and ``exact`` declared over ``fd`` costs nothing.
@@ -29,7 +32,7 @@ class PerOutputFD(HeldComponent):
     TypeError
         If a class lists the mixin after the OpenMDAO class, where it could not act.
     RuntimeError
-        At setup, if a matrix-free component declares an approximation, or for a coloring.
+        At setup, if a matrix-free component declares an approximation.
     """
 
     def __init_subclass__(cls, **kwargs):
@@ -124,19 +127,5 @@ class PerOutputFD(HeldComponent):
             diagonal=diagonal,
         )
         if order is not None:
-            meta['order'] = order
+            meta[ORDER] = order
         return meta
-
-    def declare_coloring(self, *args, **kwargs):
-        """Refuse: a coloring would use one step for all that it groups.
-
-        Raises
-        ------
-        RuntimeError
-            Always.
-        """
-        raise RuntimeError(
-            f'{self.msginfo}: declare_coloring uses one step for every declaration that it groups, '
-            'so that declared steps would not hold. Remove declare_coloring, or remove PerOutputFD '
-            'from the class.'
-        )

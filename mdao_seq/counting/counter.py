@@ -10,6 +10,7 @@ from mdao_seq.approximation._openmdao import (
     LINEARIZE,
     components_below,
     executed_plan,
+    is_finding_sparsity,
     is_set_up,
 )
 from mdao_seq.approximation.asking import ASKED
@@ -102,6 +103,8 @@ class CallCounter:
         asked = ASKED.get()
         if asked is not None and asked.path == path:
             return asked.point.method, str(asked.point.owner)
+        if is_finding_sparsity(component):
+            return 'coloring', ''
         approximated = (component.under_complex_step and 'cs') or (
             component.under_finite_difference and 'fd'
         )

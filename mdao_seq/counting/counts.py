@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mdao_seq._text_table import text_table
 
-CAUSES = ('run', 'fd', 'cs', 'check')
+CAUSES = ('run', 'fd', 'cs', 'coloring', 'check')
 
 # Stands for all declarations of a component that is not held: OpenMDAO does not tell them apart.
 UNDIVIDED = 'd(*)/d(*)'
@@ -28,8 +28,9 @@ class Key(NamedTuple):
         Path of the component.
     method : str
         Which method was called: ``compute``, ``apply_nonlinear`` or ``solve_nonlinear``.
-    cause : {'run', 'fd', 'cs', 'check'}
-        Why: a run of the model, an approximation, or a derivative check.
+    cause : {'run', 'fd', 'cs', 'coloring', 'check'}
+        Why: a run of the model, an approximation, the search for a coloring's sparsity, or a
+        derivative check.
     declaration : str
         The declaration that owns the evaluation; ``'d(*)/d(*)'`` for a component's own
         approximation by OpenMDAO; empty where no declaration of the component asked.
@@ -84,7 +85,7 @@ class CallCounts:
         ----------
         path : str
             Path or glob pattern of components; all by default.
-        cause : {'run', 'fd', 'cs', 'check'} or None
+        cause : {'run', 'fd', 'cs', 'coloring', 'check'} or None
             Count only these. None: all.
 
         Returns

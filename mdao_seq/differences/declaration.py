@@ -1,7 +1,7 @@
 """What a user declares for one (of, wrt): method, form, order, step and how the step is scaled."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf
 from numbers import Real
 from typing import cast
 
@@ -72,7 +72,7 @@ class Declaration:
             raise ValueError(f'step_calc {self.step_calc!r} is not one of {STEP_CALCS}')
         for name in ('step', 'minimum_step'):
             value = getattr(self, name)
-            if not (isinstance(value, Real) and isfinite(value) and value > 0):
+            if not (isinstance(value, Real) and 0 < float(value) < inf):
                 raise ValueError(f'{name} {value!r} is not a positive finite number')
             fill(self, name, float(value))
 

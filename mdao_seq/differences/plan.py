@@ -3,55 +3,29 @@
 For each element of each input the declarations ask for points; two points are one when their
 offsets agree to 1e-12 of the step. The first declaration that asks for a point owns it, the others
 share it, so that owned points sum to the total. The plan is executed, printed and compared with
-what was measured: there is no second way to count.
+what was measured: there is no second way to count. `planning.build_plan` makes it.
 
-A plan holds `Block` objects: the elements of one input that have the same points. An absolute step
-gives one block an input; ``rel_element`` gives one for each distinct magnitude.
+Elements of one input that have the same offsets form a `Part`. A `Block` perturbs either the
+elements of one part one after another, or, where a coloring has found that they share no rows, all
+elements of several parts at once: each by its own k-th offset in the k-th evaluation.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mdao_seq._text_table import text_table
 from mdao_seq.differences.declaration import Declaration
 
-SAME_POINT = 1e-12
-
-
-@dataclass(frozen=True)
-class Point:
-    """A perturbation of one element of an input.
-
-    Attributes
-    ----------
-    offset : complex
-        What is added, in the units of the input; purely imaginary for complex step.
-    owner : Declaration
-        The first declaration that asks for the point; it pays for it.
-    users : tuple of Declaration
-        Every declaration that uses the point, the owner first.
-    """
-
-    offset: complex
-    owner: Declaration
-    users: tuple[Declaration, ...]
-
-    @property
-    def method(self) -> str:
-        """``'cs'`` for an imaginary perturbation, ``'fd'`` for a real one."""
-        return 'cs' if self.offset.imag else 'fd'
-
 
 class Use(NamedTuple):
-    """How one declaration combines the points of its block.
+    """How one declaration combines the evaluations of its block.
 
-    The derivative is ``base_weight * f(x) + sum(weights[k] * f(x + points[k].offset))``, of the
-    imaginary parts for complex step; the weights are already divided by the step.
+    The derivative is ``base_weight * f(x) + sum(weights[k] * f(points[k]))``, of the imaginary
+    parts for complex step; the weights are already divided by the step.
     """
 
     declaration: Declaration
@@ -61,8 +35,8 @@ class Use(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Block:
-    """Elements of one input that are perturbed by the same points.
+class Part:
+    """Elements of one input that have the same offsets.
 
     Attributes
     ----------
@@ -70,21 +44,69 @@ class Block:
         The input.
     elements : ndarray of int, shape (m,)
         Flat indices into it.
-    points : tuple of Point
-        Distinct points, evaluated for each element in turn.
     uses : tuple of Use
-        What each declaration makes of them.
+        What each declaration makes of the evaluations.
     """
 
     wrt: str
     elements: NDArray[np.int64]
-    points: tuple[Point, ...]
     uses: tuple[Use, ...]
 
+
+@dataclass(frozen=True)
+class Point:
+    """One evaluation.
+
+    Attributes
+    ----------
+    offsets : tuple of (int, complex)
+        What is added to which part's elements, in the units of its input; purely imaginary for
+        complex step.
+    owner : Declaration
+        The first declaration that asks for the point; it pays for it.
+    users : tuple of Declaration
+        Every declaration that uses the point, the owner first.
+    """
+
+    offsets: tuple[tuple[int, complex], ...]
+    owner: Declaration
+    users: tuple[Declaration, ...]
+
     @property
-    def evaluations(self) -> int:
-        """How many evaluations the block costs."""
-        return len(self.elements) * len(self.points)
+    def method(self) -> str:
+        """``'cs'`` for an imaginary perturbation, ``'fd'`` for a real one."""
+        return self.owner.method
+
+
+@dataclass(frozen=True)
+class Block:
+    """Elements that are perturbed by the same points, one after another or all at once.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+        One part, or the parts of a color.
+    points : tuple of Point
+        Distinct points, evaluated for each lane in turn.
+    at_once : bool
+        True: the elements of all parts make one lane. False: each element is a lane.
+    """
+
+    parts: tuple[Part, ...]
+    points: tuple[Point, ...]
+    at_once: bool = False
+
+    @property
+    def lanes(self) -> list[tuple[NDArray[np.int64], ...]]:
+        """Elements to perturb together, by part, of each lane."""
+        if self.at_once:
+            return [tuple(part.elements for part in self.parts)]
+        return [(element,) for element in self.parts[0].elements[:, None]]
+
+    @property
+    def evaluations_of_a_point(self) -> int:
+        """How often each point is evaluated."""
+        return 1 if self.at_once else len(self.parts[0].elements)
 
 
 class Cost(NamedTuple):
@@ -114,16 +136,19 @@ class EvaluationPlan:
         What is evaluated, in order.
     name : str
         The component's path, for the table.
+    is_upper_bound : bool
+        True while a coloring is declared and not yet known.
     """
 
     declarations: tuple[Declaration, ...]
     blocks: tuple[Block, ...]
     name: str = ''
+    is_upper_bound: bool = False
 
     @cached_property
     def total(self) -> int:
         """Evaluations per linearization."""
-        return sum(block.evaluations for block in self.blocks)
+        return sum(len(b.points) * b.evaluations_of_a_point for b in self.blocks)
 
     @cached_property
     def by_declaration(self) -> dict[Declaration, Cost]:
@@ -132,9 +157,9 @@ class EvaluationPlan:
         used = dict.fromkeys(self.declarations, 0)
         for block in self.blocks:
             for point in block.points:
-                owned[point.owner] += len(block.elements)
+                owned[point.owner] += block.evaluations_of_a_point
                 for user in point.users:
-                    used[user] += len(block.elements)
+                    used[user] += block.evaluations_of_a_point
         return {d: Cost(owned[d], used[d] - owned[d]) for d in self.declarations}
 
     def __str__(self) -> str:
@@ -145,80 +170,8 @@ class EvaluationPlan:
             for d, cost in self.by_declaration.items()
         ]
         title = f'{self.name}: ' if self.name else ''
+        title += 'at most ' if self.is_upper_bound else ''
         plural = '' if self.total == 1 else 's'
-        return f'{title}{self.total} evaluation{plural} per linearization\n' + text_table(
-            header, rows
-        )
-
-
-def build_plan(
-    declarations: Sequence[Declaration], values: Mapping[str, ArrayLike], name: str = ''
-) -> EvaluationPlan:
-    """Find the distinct evaluations that the declarations need.
-
-    Parameters
-    ----------
-    declarations : sequence of Declaration
-        Each (of, wrt) at most once; the order decides who owns a shared point.
-    values : mapping of str to array_like
-        Present value of each input that is differentiated by; its size gives the number of
-        columns, its magnitude the relative steps.
-    name : str
-        Path of the component, for the table.
-
-    Returns
-    -------
-    EvaluationPlan
-        The plan.
-    """
-    by_input: dict[str, list[Declaration]] = {}
-    for declaration in declarations:
-        by_input.setdefault(declaration.wrt, []).append(declaration)
-    blocks = [
-        block for wrt, group in by_input.items() for block in _blocks_of(wrt, group, values[wrt])
-    ]
-    return EvaluationPlan(tuple(declarations), tuple(blocks), name)
-
-
-def _blocks_of(wrt: str, declarations: list[Declaration], value: ArrayLike) -> list[Block]:
-    steps = np.array([d.steps(value) for d in declarations])
-    _, first, member = np.unique(steps, axis=1, return_index=True, return_inverse=True)
-    member = member.ravel()
-    blocks = []
-    # In the order of the elements, so that evaluations run through the input as OpenMDAO's do.
-    for block in np.argsort(first):
-        points, uses = _distinct_points(declarations, steps[:, first[block]])
-        blocks.append(Block(wrt, np.flatnonzero(member == block), points, uses))
-    return blocks
-
-
-def _distinct_points(
-    declarations: list[Declaration], steps: NDArray[np.float64]
-) -> tuple[tuple[Point, ...], tuple[Use, ...]]:
-    offsets: list[complex] = []
-    users: list[list[Declaration]] = []
-    uses = []
-    for declaration, step in zip(declarations, steps, strict=True):
-        stencil = declaration.stencil
-        used = []
-        for offset in stencil.offsets:
-            place = _find(offset * step, offsets)
-            if place is None:
-                place = len(offsets)
-                offsets.append(offset * step)
-                users.append([])
-            users[place].append(declaration)
-            used.append(place)
-        weights = tuple(weight / step for weight in stencil.weights)
-        uses.append(Use(declaration, tuple(used), weights, stencil.base_weight / step))
-    points = tuple(
-        Point(offset, who[0], tuple(who)) for offset, who in zip(offsets, users, strict=True)
-    )
-    return points, tuple(uses)
-
-
-def _find(offset: complex, offsets: list[complex]) -> int | None:
-    for place, other in enumerate(offsets):
-        if abs(offset - other) <= SAME_POINT * abs(offset):
-            return place
-    return None
+        bound = ' (no coloring is known yet)' if self.is_upper_bound else ''
+        title += f'{self.total} evaluation{plural} per linearization{bound}'
+        return f'{title}\n{text_table(header, rows)}'

@@ -46,9 +46,48 @@ class Held(PerOutputFD, Declared):
     """The same, held."""
 
 
+class Banded(om.ExplicitComponent):
+    """y1 depends on neighbouring elements of x, y2 on one element of z each."""
+
+    def initialize(self):
+        self.options.declare('declarations')
+        self.options.declare('coloring', default=None)
+        self.calls = 0
+
+    def setup(self):
+        x = np.linspace(0.5, 2.0, 8)
+        self.add_input('x', val=x)
+        self.add_input('z', val=x[::-1])
+        self.add_output('y1', shape=8)
+        self.add_output('y2', shape=8)
+
+    def setup_partials(self):
+        for declaration in self.options['declarations']:
+            self.declare_partials(**declaration)
+        if self.options['coloring'] is not None:
+            self.declare_coloring(show_summary=False, **self.options['coloring'])
+
+    def compute(self, inputs, outputs):
+        self.calls += 1
+        x, z = inputs['x'], inputs['z']
+        outputs['y1'] = x**3 + np.roll(x, 1) * z
+        outputs['y2'] = np.exp(z)
+
+
+class HeldBanded(PerOutputFD, Banded):
+    """The same, held."""
+
+
 def fd(of, step, wrt='x', form='central', **options):
     """Keyword arguments of a finite-difference declaration."""
     return {'of': of, 'wrt': wrt, 'method': 'fd', 'step': step, 'form': form, **options}
+
+
+BANDED = [
+    fd('y1', 0.01, wrt='x'),
+    fd('y1', 0.02, wrt='z', form='forward'),
+    fd('y2', 0.05, wrt='z'),
+]
 
 
 def problem_of(comp, **setup):

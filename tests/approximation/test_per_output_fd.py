@@ -9,7 +9,15 @@ import openmdao.api as om
 import pytest
 
 from mdao_seq import PerOutputFD, fd_cost
-from tests.approximation.components import Declared, Held, fd, problem_of
+from tests.approximation.components import (
+    BANDED,
+    Banded,
+    Declared,
+    Held,
+    HeldBanded,
+    fd,
+    problem_of,
+)
 from tests.derivative_checks import partials_of
 
 X = 1.3
@@ -172,6 +180,50 @@ def test_discrete_inputs_pass_through():
     assert partials['y', 'x'] == pytest.approx(cubic_slope(0.01), rel=1e-12)
 
 
+# ---- colorings ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('coloring', [{}, {'wrt': 'x'}, {'wrt': ['z'], 'step': 7.0}])
+def test_a_coloring_leaves_every_step_alone(coloring):
+    plain = HeldBanded(declarations=BANDED)
+    reference = partials_of(problem_of(plain))
+    comp = HeldBanded(declarations=BANDED, coloring=coloring)
+    problem = problem_of(comp)
+    assert str(fd_cost(comp)).startswith('comp: at most ')
+    problem.model.run_linearize()
+    plan = fd_cost(comp)
+    assert plan.total < fd_cost(plain).total
+    assert {(d.of, d.wrt, d.step) for d in plan.declarations} >= {
+        ('y1', 'x', 0.01),
+        ('y1', 'z', 0.02),
+        ('y2', 'z', 0.05),
+    }
+    comp.calls = 0
+    partials = partials_of(problem)
+    assert comp.calls == plan.total
+    for key, value in reference.items():
+        np.testing.assert_allclose(partials[key], value, atol=1e-10)
+
+
+def test_a_coloring_approximates_what_is_not_declared():
+    """As in OpenMDAO: without a declaration all partials are approximated."""
+    comp = HeldBanded(declarations=[], coloring={'method': 'cs'})
+    problem = problem_of(comp)
+    partials = partials_of(problem)
+    x = problem.get_val('comp.x')
+    np.testing.assert_allclose(np.diag(partials['y1', 'x']), 3 * x**2, rtol=1e-14)
+    assert fd_cost(comp).total < 16
+
+
+def test_a_component_that_is_not_held_is_predicted_with_its_coloring():
+    comp = Banded(declarations=BANDED, coloring={})
+    problem = problem_of(comp)
+    problem.model.run_linearize()
+    comp.calls = 0
+    problem.model.run_linearize()
+    assert fd_cost(comp).total == comp.calls
+
+
 # ---- inside a model ----------------------------------------------------------------------------
 
 
@@ -325,16 +377,6 @@ def test_the_mixin_stands_first():
 
         class Late(om.ExplicitComponent, PerOutputFD):
             pass
-
-
-def test_a_coloring_is_refused():
-    class Colored(Held):
-        def setup_partials(self):
-            super().setup_partials()
-            self.declare_coloring()
-
-    with pytest.raises(RuntimeError, match='declared steps would not hold'):
-        problem_of(Colored(declarations=[fd('y1', 0.01)]))
 
 
 # ---- fd_cost -----------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ import openmdao.api as om
 import pytest
 from openmdao.test_suite.components.sellar import SellarDis1, SellarDis2
 
-from mdao_seq import CallCountMismatch, PerOutputFD, count_calls
+from mdao_seq import CallCountMismatch, PerOutputFD, count_calls, fd_cost
 from mdao_seq.counting.counter import CallCounter
-from tests.approximation.components import Declared, Held, fd
+from tests.approximation.components import BANDED, Banded, Declared, Held, HeldBanded, fd
 
 TWO_STEPS = [fd('y1', 0.01), fd('y2', 0.05)]
 
@@ -190,6 +190,21 @@ def test_causes_and_declarations():
         'd(y1)/d(x) central order 2, step 0.01': 4,
         'd(y2)/d(x) central order 2, step 0.05': 4,
     }
+
+
+@pytest.mark.parametrize('cls', [HeldBanded, Banded])
+def test_the_search_for_a_coloring_is_counted_apart(cls):
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', cls(declarations=BANDED, coloring={}))
+    with count_calls(problem) as counts:
+        problem.setup()
+        problem.run_model()
+        for _ in range(2):
+            problem.compute_totals(['comp.y1', 'comp.y2'], ['comp.x', 'comp.z'])
+    assert counts.total('comp') == comp.calls
+    assert counts.total('comp', cause='coloring') > 0
+    assert counts.total('comp', cause='fd') == 2 * fd_cost(comp).total
+    counts.verify()
 
 
 def test_the_table_says_it_all():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mdao_seq.differences.declaration import Declaration
-from mdao_seq.differences.plan import Cost, build_plan
+from mdao_seq.differences.plan import Cost
+from mdao_seq.differences.planning import build_plan
 
 
 def plan_of(*declarations, **values):
@@ -61,7 +62,7 @@ def test_relative_steps_by_element_share_where_they_coincide():
     """Elements of equal magnitude make one block; where the steps coincide, points are shared."""
     by_element = forward('y1', 0.1, step_calc='rel_element')
     plan = plan_of(by_element, forward('y2', 0.2), x=np.array([1.0, -2.0, 2.0]))
-    assert [list(block.elements) for block in plan.blocks] == [[0], [1, 2]]
+    assert [list(block.parts[0].elements) for block in plan.blocks] == [[0], [1, 2]]
     # 0.1 and 0.2 for the first element; 0.2 alone for the others.
     assert plan.total == 2 + 1 + 1
 
@@ -71,10 +72,10 @@ def test_what_the_points_add_up_to():
     x, h1, h2 = 1.3, 0.01, 0.05
     plan = plan_of(central('y1', h1), forward('y2', h2, order=2), x=x)
     (block,) = plan.blocks
-    values = [(x + p.offset.real) ** 3 for p in block.points]
+    values = [(x + p.offsets[0][1].real) ** 3 for p in block.points]
     slopes = [
         u.base_weight * x**3 + sum(w * values[k] for k, w in zip(u.points, u.weights, strict=True))
-        for u in block.uses
+        for u in block.parts[0].uses
     ]
     np.testing.assert_allclose(slopes, [3 * x**2 + h1**2, 3 * x**2 - 2 * h2**2], rtol=1e-12)
 
@@ -87,3 +88,48 @@ def test_the_table_says_it_all():
         'y1  x    forward      1  0.01  abs          1       0',
         'y2  x    central      2  0.01  abs          1       1',
     ]
+
+
+# ---- colors: columns that share no rows are perturbed at once -------------------------------
+
+
+def colored(colors, *declarations, **values):
+    return build_plan(declarations, values, 'comp', colors=colors)
+
+
+def test_a_color_costs_what_its_costliest_column_costs():
+    a, b = Declaration('y', 'a', step=0.1), Declaration('y', 'b', step=0.2, form='central')
+    values = {'a': np.ones(3), 'b': np.ones(2)}
+    assert colored([], a, b, **values).total == 3 + 4
+    two_colors = [[('a', 0), ('a', 1), ('b', 0)], [('a', 2), ('b', 1)]]
+    plan = colored(two_colors, a, b, **values)
+    assert plan.total == 2 + 2
+    # The first evaluation of a color serves both; the second, b's other side.
+    assert plan.by_declaration == {a: Cost(2, 0), b: Cost(2, 2)}
+
+
+def test_columns_outside_every_color_stay_alone():
+    a = Declaration('y', 'a', step=0.1)
+    plan = colored([[('a', 0), ('a', 2)]], a, a=np.ones(4))
+    assert plan.total == 1 + 2
+
+
+def test_each_column_of_a_color_keeps_its_own_offset():
+    a = Declaration('y', 'a', step=0.1, step_calc='rel_element')
+    b = Declaration('y', 'b', step=0.5)
+    plan = colored([[('a', 0), ('a', 1), ('b', 0)]], a, b, a=np.array([1.0, 3.0]), b=[1.0])
+    (block,) = plan.blocks
+    (point,) = block.points
+    shifts = {(block.parts[k].wrt, *block.parts[k].elements): o for k, o in point.offsets}
+    assert shifts == {('a', 0): 0.1, ('a', 1): pytest.approx(0.3), ('b', 0): 0.5}
+
+
+def test_methods_do_not_mix_in_one_evaluation():
+    a, b = Declaration('y', 'a', step=0.1), Declaration('y', 'b', 'cs')
+    plan = colored([[('a', 0), ('b', 0)]], a, b, a=[1.0], b=[1.0])
+    assert [p.method for p in plan.blocks[0].points] == ['fd', 'cs']
+
+
+def test_an_upper_bound_says_so():
+    plan = build_plan([forward('y', 0.1)], {'x': 1.0}, 'comp', is_upper_bound=True)
+    assert str(plan).startswith('comp: at most 1 evaluation per linearization (no coloring')

@@ -1,0 +1,144 @@
+"""From declarations to an evaluation plan: which points are one, and who owns them."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mdao_seq.differences.declaration import Declaration
+from mdao_seq.differences.plan import Block, EvaluationPlan, Part, Point, Use
+
+SAME_POINT = 1e-12
+
+Column = tuple[str, int]  # an input and a flat index into it
+
+
+def build_plan(
+    declarations: Sequence[Declaration],
+    values: Mapping[str, ArrayLike],
+    name: str = '',
+    colors: Sequence[Sequence[Column]] = (),
+    is_upper_bound: bool = False,
+) -> EvaluationPlan:
+    """Find the distinct evaluations that the declarations need.
+
+    Parameters
+    ----------
+    declarations : sequence of Declaration
+        Each (of, wrt) at most once; the order decides who owns a shared point.
+    values : mapping of str to array_like
+        Present value of each input that is differentiated by; its size gives the number of
+        columns, its magnitude the relative steps.
+    name : str
+        Path of the component, for the table.
+    colors : sequence of sequences of (str, int)
+        Columns (input, element) that share no rows and are perturbed at once. Every other column
+        is perturbed alone.
+    is_upper_bound : bool
+        Whether to say so in the table.
+
+    Returns
+    -------
+    EvaluationPlan
+        The plan.
+    """
+    by_input: dict[str, list[Declaration]] = {}
+    for declaration in declarations:
+        by_input.setdefault(declaration.wrt, []).append(declaration)
+    steps = {
+        wrt: np.array([d.steps(values[wrt]) for d in group]) for wrt, group in by_input.items()
+    }
+    colored: dict[str, NDArray[np.bool_]] = {
+        wrt: np.zeros(of_input.shape[1], dtype=bool) for wrt, of_input in steps.items()
+    }
+    blocks = []
+    for color in colors:
+        of_input: dict[str, list[int]] = {}
+        for wrt, element in color:
+            if wrt in by_input:
+                of_input.setdefault(wrt, []).append(element)
+                colored[wrt][element] = True
+        kinds = [
+            kind
+            for wrt, elements in of_input.items()
+            for kind in _kinds(by_input[wrt], steps[wrt], np.array(elements))
+        ]
+        if kinds:
+            blocks.append(_block(kinds, at_once=True))
+    for wrt, group in by_input.items():
+        alone = np.flatnonzero(~colored[wrt])
+        blocks += [_block([kind], at_once=False) for kind in _kinds(group, steps[wrt], alone)]
+    return EvaluationPlan(tuple(declarations), tuple(blocks), name, is_upper_bound)
+
+
+class _Kind(NamedTuple):
+    """Elements of one input whose declarations have the same steps."""
+
+    declarations: list[Declaration]
+    steps: NDArray[np.float64]
+    elements: NDArray[np.int64]
+
+
+def _kinds(
+    declarations: list[Declaration], steps: NDArray[np.float64], elements: NDArray[np.int64]
+) -> list[_Kind]:
+    _, first, member = np.unique(steps[:, elements], axis=1, return_index=True, return_inverse=True)
+    member = member.ravel()
+    # In the order of the elements, so that evaluations run through the input as OpenMDAO's do.
+    return [
+        _Kind(declarations, steps[:, elements[first[k]]], elements[member == k])
+        for k in np.argsort(first)
+    ]
+
+
+def _block(kinds: list[_Kind], at_once: bool) -> Block:
+    """Let the k-th evaluation of a method serve the k-th distinct offset of every kind."""
+    offsets: dict[tuple[str, int], dict[int, complex]] = {}
+    users: dict[tuple[str, int], list[Declaration]] = {}
+    uses = []
+    for part, kind in enumerate(kinds):
+        found: dict[str, list[complex]] = {'fd': [], 'cs': []}
+        uses_of_part = []
+        for declaration, step in zip(kind.declarations, kind.steps, strict=True):
+            stencil, method = declaration.stencil, declaration.method
+            asked = []
+            for offset in stencil.offsets:
+                key = method, _place(offset * step, found[method])
+                offsets.setdefault(key, {})[part] = offset * step
+                who = users.setdefault(key, [])
+                if declaration not in who:
+                    who.append(declaration)
+                asked.append(key)
+            uses_of_part.append((declaration, asked, stencil, step))
+        uses.append(uses_of_part)
+    place = {key: k for k, key in enumerate(offsets)}
+    points = tuple(
+        Point(tuple(offsets[key].items()), users[key][0], tuple(users[key])) for key in offsets
+    )
+    parts = tuple(
+        Part(
+            kind.declarations[0].wrt,
+            kind.elements,
+            tuple(
+                Use(
+                    declaration,
+                    tuple(place[key] for key in asked),
+                    tuple(weight / step for weight in stencil.weights),
+                    stencil.base_weight / step,
+                )
+                for declaration, asked, stencil, step in uses_of_part
+            ),
+        )
+        for kind, uses_of_part in zip(kinds, uses, strict=True)
+    )
+    return Block(parts, points, at_once)
+
+
+def _place(offset: complex, offsets: list[complex]) -> int:
+    """Return where an offset stands in the list; append it if it is new."""
+    for place, other in enumerate(offsets):
+        if abs(offset - other) <= SAME_POINT * abs(offset):
+            return place
+    offsets.append(offset)
+    return len(offsets) - 1
