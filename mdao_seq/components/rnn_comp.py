@@ -1,0 +1,132 @@
+"""A recurrent network as an OpenMDAO component."""
+
+from pathlib import Path
+
+import numpy as np
+import openmdao.api as om
+
+from mdao_seq.sequence.errors import InputError
+from mdao_seq.sequence.model import SequenceModel
+
+
+class RNNComp(om.ExplicitComponent):
+    """Sequences from sequences, through a recurrent network, with exact derivatives.
+
+    With x_t the normalised inputs at time step t (static inputs repeated) and h_t, c_t the states
+    of the layers, which start from zero,
+
+        h_t, c_t = cell(x_t, h_{t-1}, c_{t-1}),   y_t = W h_t + b,
+
+    where y_t is brought back to the units of the outputs (see `SequenceModel`). Matrix-free: a
+    forward product is one sweep through time, a reverse product one sweep back, and the network is
+    run and linearised once for each input point.
+
+    Inputs
+    ------
+    <each of model.inputs> : (batch_size, seq_len)
+        In the units of its signal.
+    <each of model.static_inputs> : (batch_size,)
+        Constant over time, in the units of its signal.
+
+    Outputs
+    -------
+    <each of model.outputs> : (batch_size, seq_len)
+        In the units of its signal.
+
+    Raises
+    ------
+    openmdao.api.AnalysisError
+        If an input is not finite; it names the component, the input and the entry.
+    FileNotFoundError, mdao_seq.sequence.errors.WeightFileError
+        At setup, if the option `model` is a path and no model can be read from it.
+    """
+
+    def initialize(self):
+        """Declare the options."""
+        self.options.declare(
+            'model',
+            types=(SequenceModel, str, Path),
+            desc='The network, or the path of a file that SequenceModel.save wrote, read at setup.',
+        )
+        self.options.declare(
+            'batch_size',
+            types=int,
+            default=1,
+            lower=1,
+            desc='Sequences that run side by side through the same network.',
+        )
+        self.options.declare('seq_len', types=int, lower=1, desc='Time steps in a sequence.')
+
+    def setup(self):
+        """Declare inputs and outputs, which start at the means of the training data."""
+        model = self.options['model']
+        self._model = model if isinstance(model, SequenceModel) else SequenceModel.load(model)
+        self._traced_at = self._trace = None
+        self._shape = (self.options['batch_size'], self.options['seq_len'])
+
+        signals = (*self._model.inputs, *self._model.static_inputs)
+        means = self._model.input_normalization.mean
+        for column, (signal, mean) in enumerate(zip(signals, means, strict=True)):
+            shape = self._shape if column < len(self._model.inputs) else self._shape[:1]
+            self.add_input(signal.name, val=mean, shape=shape, units=signal.units, desc=signal.desc)
+        means = self._model.output_normalization.mean
+        for signal, mean in zip(self._model.outputs, means, strict=True):
+            self.add_output(
+                signal.name, val=mean, shape=self._shape, units=signal.units, desc=signal.desc
+            )
+
+    def compute(self, inputs, outputs):
+        """Run the network."""
+        y = self._traced(inputs).outputs
+        for column, signal in enumerate(self._model.outputs):
+            outputs[signal.name] = y[..., column]
+
+    def compute_jacvec_product(self, inputs, d_inputs, d_outputs, mode):
+        """Add the product of the derivatives with `d_inputs`, or their transpose's."""
+        columns_out = self._columns(self._model.outputs, d_outputs)
+        columns_in = self._columns((*self._model.inputs, *self._model.static_inputs), d_inputs)
+        if not columns_out or not columns_in:
+            return
+        trace = self._traced(inputs)
+        if mode == 'fwd':
+            d_x = np.zeros((*self._shape, self._model.input_size), dtype=_dtype(d_inputs))
+            for name, column in columns_in:
+                # A static input's change is repeated over time, as the input itself is.
+                d_x[..., column] = d_inputs[name].reshape(self._shape[0], -1)
+            d_y = trace.jvp(d_x)
+            for name, column in columns_out:
+                d_outputs[name] += d_y[..., column]
+        else:
+            y_bar = np.zeros((*self._shape, self._model.output_size), dtype=_dtype(d_outputs))
+            for name, column in columns_out:
+                y_bar[..., column] = d_outputs[name]
+            x_bar = trace.vjp(y_bar)
+            for name, column in columns_in:
+                static = column >= len(self._model.inputs)
+                d_inputs[name] += x_bar[..., column].sum(axis=1) if static else x_bar[..., column]
+
+    @staticmethod
+    def _columns(signals, variables):
+        """Return (name, column) of those signals that are among the variables."""
+        return [(each.name, k) for k, each in enumerate(signals) if each.name in variables]
+
+    def _traced(self, inputs):
+        """Return the run at `inputs`, made once for each input point and set of weights."""
+        try:
+            x = self._model.pack_inputs({name: inputs[name] for name in inputs})
+        except InputError as error:
+            raise om.AnalysisError(f"'{self.pathname}': {error}") from error
+        if np.iscomplexobj(x) and not np.any(x.imag):
+            x = x.real
+        if (
+            self._trace is None
+            or not np.array_equal(x, self._traced_at)
+            or not self._model.is_current(self._trace)
+        ):
+            self._trace = self._model.forward(x)
+            self._traced_at = x
+        return self._trace
+
+
+def _dtype(vector):
+    return next(iter(vector.values())).dtype

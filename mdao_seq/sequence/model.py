@@ -1,0 +1,353 @@
+"""The recurrent network that an engineer names the inputs and outputs of."""
+
+import os
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from mdao_seq.sequence.cells import make_cell
+from mdao_seq.sequence.cells.cell import Array
+from mdao_seq.sequence.errors import InputError
+from mdao_seq.sequence.normalization import Normalization
+from mdao_seq.sequence.signal import Signal, refuse_repeats, signals
+from mdao_seq.sequence.tensors import packed, unpacked
+from mdao_seq.sequence.trace import Trace
+from mdao_seq.sequence.training import History, train
+from mdao_seq.sequence.weight_file import read_model_file, write_model_file
+from mdao_seq.sequence.weights import checked_weights, initial_weights, weight_shapes
+
+
+class SequenceModel:
+    """A recurrent network from named sequences to named sequences.
+
+    Layers of one cell (see `mdao_seq.sequence.cells`) from zero states, a linear head, and the
+    normalisation of every signal, which is part of the network: values go in and come out in the
+    signals' units. Numerics are float64; complex inputs give complex outputs, for complex step.
+
+    Parameters
+    ----------
+    inputs : str, Signal, or iterable of those
+        Sequences that enter, each (batch_size, seq_len).
+    outputs : str, Signal, or iterable of those
+        Sequences that leave, each (batch_size, seq_len).
+    static_inputs : str, Signal, or iterable of those
+        Inputs that are constant over time, each (batch_size,).
+    cell : {'elman', 'gru', 'lstm'}
+        Recurrent cell.
+    hidden_size : int
+        Hidden units of each layer.
+    num_layers : int
+        Layers; each but the first has the hidden states of the one below as its inputs.
+    nonlinearity : {'tanh', 'relu'}
+        Of the Elman cell; the others have tanh only.
+    bias : bool
+        Whether the recurrent layers have biases. The head always has one.
+    seed : int
+        Seeds the initial weights, which are uniform in ±1/sqrt(hidden_size) as in PyTorch.
+
+    Attributes
+    ----------
+    inputs, static_inputs, outputs : tuple of Signal
+        As passed. The network's `x` has the inputs, then the static inputs along its last axis.
+    input_normalization, output_normalization : Normalization
+        Set by the first `fit`; until then they change nothing.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is wrong; the message names it.
+
+    Examples
+    --------
+    >>> model = SequenceModel(
+    ...     inputs=[Signal('pump_speed')],
+    ...     static_inputs=[Signal('demand', units='m**3/s')],
+    ...     outputs=[Signal('level', units='m')],
+    ...     hidden_size=8,
+    ... )
+    >>> values = {'pump_speed': [[1.0, 0.8, 0.9]], 'demand': [0.1]}
+    >>> model.predict(values)['level'].shape
+    (1, 3)
+    """
+
+    def __init__(
+        self,
+        inputs: str | Signal | Iterable[str | Signal],
+        outputs: str | Signal | Iterable[str | Signal],
+        static_inputs: str | Signal | Iterable[str | Signal] = (),
+        cell: str = 'lstm',
+        hidden_size: int = 32,
+        num_layers: int = 1,
+        nonlinearity: str = 'tanh',
+        bias: bool = True,
+        seed: int = 0,
+    ):
+        self.inputs = signals('inputs', inputs)
+        self.static_inputs = signals('static_inputs', static_inputs, least=0)
+        self.outputs = signals('outputs', outputs)
+        refuse_repeats(
+            'inputs, static_inputs and outputs', self.inputs + self.static_inputs + self.outputs
+        )
+        for name, value in (('hidden_size', hidden_size), ('num_layers', num_layers)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f'{name} = {value!r}: must be an integer of at least 1')
+        self._cell = make_cell(cell, nonlinearity)
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bool(bias)
+        self.input_normalization = Normalization.identity(self.input_size)
+        self.output_normalization = Normalization.identity(self.output_size)
+        self.weights = initial_weights(self._shapes, hidden_size, seed)
+
+    def __repr__(self) -> str:
+        """Say what enters, what leaves, and through what."""
+
+        def names(of: Iterable[Signal]) -> str:
+            return ', '.join(signal.name for signal in of)
+
+        static = f'; {names(self.static_inputs)}' if self.static_inputs else ''
+        return (
+            f'SequenceModel({names(self.inputs)}{static} -> {names(self.outputs)}: {self.cell}, '
+            f'hidden_size={self.hidden_size}, num_layers={self.num_layers}, '
+            f'{self.num_weights} weights)'
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of a copy or a pickle; its weights are again read-only."""
+        self.__dict__.update(state)
+        self.weights = self._weights
+
+    @property
+    def cell(self) -> str:
+        """Name of the cell."""
+        return self._cell.name
+
+    @property
+    def nonlinearity(self) -> str:
+        """Nonlinearity of the cell."""
+        return self._cell.nonlinearity
+
+    @property
+    def input_size(self) -> int:
+        """Number of inputs and static inputs."""
+        return len(self.inputs) + len(self.static_inputs)
+
+    @property
+    def output_size(self) -> int:
+        """Number of outputs."""
+        return len(self.outputs)
+
+    @property
+    def num_weights(self) -> int:
+        """Number of scalar weights."""
+        return sum(weight.size for weight in self._weights.values())
+
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """Read-only weights by PyTorch's names; assign a mapping to replace them all.
+
+        `Trace` objects keep the weights that they were made with.
+        """
+        return MappingProxyType(self._weights)
+
+    @weights.setter
+    def weights(self, given: Mapping[str, Array]) -> None:
+        self._weights = checked_weights(self._shapes, given)
+
+    @property
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return weight_shapes(
+            self._cell.num_gates,
+            self.input_size,
+            self.hidden_size,
+            self.num_layers,
+            self.output_size,
+            self.bias,
+        )
+
+    def predict(self, inputs: Mapping[str, ArrayLike]) -> dict[str, Array]:
+        """Return the outputs for named inputs.
+
+        Parameters
+        ----------
+        inputs : mapping
+            ``(batch_size, seq_len)`` of each input, ``(batch_size,)`` of each static input, in the
+            units of the signals; real or complex.
+
+        Returns
+        -------
+        dict of str to ndarray (batch_size, seq_len)
+            Outputs by name, in the units of the signals.
+
+        Raises
+        ------
+        InputError
+            A ValueError: for a missing or an extra name, a wrong shape, or a value that is not
+            finite.
+        """
+        return unpacked(self.outputs, self.forward(self.pack_inputs(inputs)).outputs)
+
+    def pack_inputs(self, inputs: Mapping[str, ArrayLike]) -> Array:
+        """Return named inputs as the array that `forward` takes, checked as by `predict`.
+
+        Parameters
+        ----------
+        inputs : mapping
+            As for `predict`.
+
+        Returns
+        -------
+        ndarray (batch_size, seq_len, input_size)
+            Inputs, then static inputs repeated over time, along the last axis.
+        """
+        return packed('input', self.inputs, self.static_inputs, inputs)
+
+    def forward(self, x: Array, weights: Mapping[str, Array] | None = None) -> Trace:
+        """Run the network and keep what the products with its derivatives need.
+
+        Parameters
+        ----------
+        x : ndarray (batch_size, seq_len, input_size)
+            Inputs in the units of the signals; real or complex.
+        weights : mapping or None
+            Weights to run with, by name; not checked. None: the model's.
+
+        Returns
+        -------
+        Trace
+            With ``outputs``, ``jvp``, ``vjp`` and ``weights_vjp``.
+
+        Raises
+        ------
+        InputError
+            For a wrong shape.
+        """
+        if x.ndim != 3 or x.shape[2] != self.input_size or 0 in x.shape:
+            raise InputError(
+                f'x has shape {x.shape}; it must be (batch_size, seq_len, {self.input_size})'
+            )
+        return Trace(
+            self._cell,
+            self._weights if weights is None else weights,
+            self.input_normalization,
+            self.output_normalization,
+            x,
+        )
+
+    def is_current(self, trace: Trace) -> bool:
+        """Return whether `forward` would make this trace again from its inputs."""
+        now = (self._weights, self.input_normalization, self.output_normalization)
+        return all(one is other for one, other in zip(trace.made_with, now, strict=True))
+
+    def fit(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        outputs: Mapping[str, ArrayLike],
+        *,
+        validation_fraction: float = 0.2,
+        epochs: int = 500,
+        batch_size: int = 32,
+        learning_rate: float = 1e-2,
+        patience: int = 50,
+        clip_norm: float | None = 1.0,
+        seed: int = 0,
+        progress: bool | None = None,
+    ) -> History:
+        """Train on sequences, and keep the weights that did best on those held back.
+
+        Minimises the mean squared error of the normalised outputs by Adam, from the present
+        weights. The first call sets the normalisation, from the sequences trained on; later calls
+        keep it, so that they continue where the one before stopped.
+
+        Parameters
+        ----------
+        inputs : mapping
+            As for `predict`, real.
+        outputs : mapping
+            ``(batch_size, seq_len)`` of each output, in the units of the signals, real.
+        validation_fraction : float
+            Fraction of the sequences, in [0, 1), that is not trained on; their error decides which
+            weights are kept and when to stop. 0: the error in training decides.
+        epochs : int
+            Most passes over the training sequences.
+        batch_size : int
+            Sequences in one step of Adam.
+        learning_rate : float
+            Step of Adam at the beginning; it falls to a hundredth along a cosine over `epochs`.
+        patience : int
+            Epochs without a better validation error before training stops.
+        clip_norm : float or None
+            Longest gradient (2-norm over all weights); longer ones are shortened to it. None: any.
+        seed : int
+            Seeds the choice of validation sequences and the order of training. The same seed and
+            data give the same weights.
+        progress : bool or None
+            Whether to show a progress bar. None: if standard error is a terminal.
+
+        Returns
+        -------
+        History
+            Losses of each epoch, and why it stopped. A KeyboardInterrupt stops it as well, the best
+            weights so far kept.
+
+        Raises
+        ------
+        InputError
+            A ValueError: for a missing or an extra name, a wrong shape, or a value that is not
+            finite.
+        ValueError
+            For a parameter out of range.
+        TrainingDiverged
+            If the loss is no longer finite; the best weights before that are kept.
+        """
+        x = self.pack_inputs(inputs)
+        y = packed('output', self.outputs, (), outputs)
+        return train(
+            self,
+            x,
+            y,
+            validation_fraction=validation_fraction,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            patience=patience,
+            clip_norm=clip_norm,
+            seed=seed,
+            progress=progress,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write signals, weights and normalisation to a safetensors file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write; one that exists is replaced only once the new one is whole.
+        """
+        write_model_file(path, self)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> 'SequenceModel':
+        """Read a model that `save` wrote; its predictions are the same to the last bit.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to read.
+
+        Returns
+        -------
+        SequenceModel
+            As it was saved.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        WeightFileError
+            A ValueError that names the file: if it is damaged, is something else, or is of a
+            version not known here.
+        """
+        return read_model_file(path, cls)

@@ -1,0 +1,89 @@
+"""From named signals to the tensors of a network, and back."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mdao_seq.sequence.cells.cell import Array
+from mdao_seq.sequence.errors import InputError
+from mdao_seq.sequence.signal import Signal
+
+
+def packed(
+    what: str,
+    sequences: Sequence[Signal],
+    statics: Sequence[Signal],
+    values: Mapping[str, ArrayLike],
+) -> Array:
+    """Return named values as one tensor, static ones repeated over time.
+
+    Parameters
+    ----------
+    what : str
+        What they are, for the message of an error.
+    sequences, statics : sequence of Signal
+        Which values there must be, in this order.
+    values : mapping
+        ``(batch_size, seq_len)`` of each sequence, ``(batch_size,)`` of each static.
+
+    Returns
+    -------
+    ndarray (batch_size, seq_len, len(sequences) + len(statics))
+        Float, or complex if a value is.
+
+    Raises
+    ------
+    InputError
+        For a missing or an extra name, a wrong shape, or a value that is not finite.
+    """
+    _check_names(what, [signal.name for signal in (*sequences, *statics)], values)
+    first = sequences[0].name
+    shape = np.shape(values[first])
+    if len(shape) != 2 or 0 in shape:
+        raise InputError(
+            f'{what} {first!r} has shape {shape}; it must be (batch_size, seq_len)'
+            + (': for a single sequence pass it as value[np.newaxis, :]' if len(shape) == 1 else '')
+        )
+    columns = []
+    for signal in sequences:
+        columns.append(_checked(what, signal.name, values[signal.name], shape, first))
+    for signal in statics:
+        value = _checked(what, signal.name, values[signal.name], shape[:1], first)
+        columns.append(np.broadcast_to(value[:, np.newaxis], shape))
+    return np.stack(columns, axis=-1)
+
+
+def unpacked(signals: Sequence[Signal], tensor: Array) -> dict[str, Array]:
+    """Return ``(batch_size, seq_len)`` of each signal, which stand along the last axis."""
+    return {
+        signal.name: np.ascontiguousarray(tensor[..., column])
+        for column, signal in enumerate(signals)
+    }
+
+
+def _check_names(what: str, expected: list[str], values: Mapping[str, ArrayLike]) -> None:
+    missing = [name for name in expected if name not in values]
+    extra = [name for name in values if name not in expected]
+    if missing or extra:
+        faults = [f'missing {", ".join(map(repr, missing))}'] if missing else []
+        faults += [f'unknown {", ".join(map(repr, extra))}'] if extra else []
+        raise InputError(f'{what}: {"; ".join(faults)}; the model has {", ".join(expected)}')
+
+
+def _checked(what: str, name: str, value: ArrayLike, shape: tuple[int, ...], first: str) -> Array:
+    array = np.asarray(value)
+    if not np.iscomplexobj(array):
+        array = np.asarray(array, dtype=float)
+    if array.shape != shape:
+        expected = '(batch_size, seq_len)' if len(shape) == 2 else '(batch_size,)'
+        raise InputError(
+            f'{what} {name!r} has shape {array.shape}; it must be {expected} = {shape}, '
+            f'to go with {first!r}'
+        )
+    if not np.all(np.isfinite(array)):
+        place = tuple(int(at) for at in np.argwhere(~np.isfinite(array))[0])
+        raise InputError(
+            f'{what} {name!r}{list(place)} = {array[place]}: must be finite; look at what sets it'
+        )
+    return array

@@ -1,0 +1,117 @@
+"""Models as safetensors files: tensors, and what they mean as JSON in the metadata.
+
+The metadata has ``format`` (`FORMAT`), ``version``, ``model`` (JSON: signals and architecture) and
+``checksum`` (SHA-256 of that JSON and of every tensor's name and bytes: safetensors itself notices
+a file of the wrong length, not a flipped bit). Tensors are little-endian float64.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from mdao_seq._files import replacing
+from mdao_seq.sequence.cells.cell import Array
+from mdao_seq.sequence.errors import WeightFileError
+from mdao_seq.sequence.normalization import Normalization
+from mdao_seq.sequence.signal import Signal
+
+if TYPE_CHECKING:
+    from mdao_seq.sequence.model import SequenceModel
+
+FORMAT = 'mdao_seq.sequence_model'
+VERSION = 1
+
+_SIGNALS = ('inputs', 'static_inputs', 'outputs')
+_ARCHITECTURE = ('cell', 'hidden_size', 'num_layers', 'nonlinearity', 'bias')
+_NORMALIZATIONS = ('input_normalization', 'output_normalization')
+
+
+def write_model_file(path: str | os.PathLike[str], model: 'SequenceModel') -> None:
+    """Write a model; see `SequenceModel.save`."""
+    description: dict[str, Any] = {name: getattr(model, name) for name in _ARCHITECTURE}
+    for kind in _SIGNALS:
+        description[kind] = [asdict(signal) for signal in getattr(model, kind)]
+    text = json.dumps(description)
+    tensors = dict(model.weights)
+    for name in _NORMALIZATIONS:
+        normalization = getattr(model, name)
+        tensors[f'{name}.mean'] = normalization.mean
+        tensors[f'{name}.scale'] = normalization.scale
+    metadata = {
+        'format': FORMAT,
+        'version': str(VERSION),
+        'model': text,
+        'checksum': _checksum(text, tensors),
+    }
+    with replacing(path) as scratch:
+        save_file(tensors, scratch, metadata=metadata)
+
+
+def read_model_file(path: str | os.PathLike[str], make: 'type[SequenceModel]') -> 'SequenceModel':
+    """Read a model, built by `make`; see `SequenceModel.load`."""
+    file = Path(path)
+    metadata, tensors = _read_tensors(file)
+    if metadata.get('format') != FORMAT:
+        raise WeightFileError(
+            f'{file}: its format is {metadata.get("format")!r}, not {FORMAT!r}; SequenceModel.save '
+            'writes what can be loaded'
+        )
+    if metadata.get('version') != str(VERSION):
+        raise WeightFileError(
+            f'{file}: its format version is {metadata.get("version")!r}; this mdao_seq reads '
+            f'version {VERSION}'
+        )
+    text = metadata.get('model', '')
+    if metadata.get('checksum') != _checksum(text, tensors):
+        raise WeightFileError(f'{file}: damaged: its content does not match its checksum')
+    try:
+        return _model(json.loads(text), tensors, make)
+    except (ValueError, TypeError, KeyError) as error:
+        raise WeightFileError(f'{file}: not a whole model: {error}') from error
+
+
+def _read_tensors(file: Path) -> tuple[dict[str, str], dict[str, Array]]:
+    # Opened here first, so that a missing or unreadable file is the usual OSError.
+    with open(file, 'rb'):
+        pass
+    try:
+        with safe_open(file, framework='numpy') as opened:
+            names = opened.keys()
+            return opened.metadata() or {}, {name: opened.get_tensor(name) for name in names}
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise WeightFileError(f'{file}: damaged, or not a safetensors file: {error}') from error
+
+
+def _checksum(text: str, tensors: Mapping[str, Array]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensors[name]).astype('<f8').tobytes())
+    return digest.hexdigest()
+
+
+def _model(
+    description: dict[str, Any], tensors: dict[str, Array], make: 'type[SequenceModel]'
+) -> 'SequenceModel':
+    arguments: dict[str, Any] = {name: description[name] for name in _ARCHITECTURE}
+    for kind in _SIGNALS:
+        arguments[kind] = [Signal(**each) for each in description[kind]]
+    model = make(**arguments)
+    for name in _NORMALIZATIONS:
+        mean, scale = tensors.pop(f'{name}.mean'), tensors.pop(f'{name}.scale')
+        size = getattr(model, name).mean.shape
+        if mean.shape != size or scale.shape != size:
+            raise ValueError(f'{name} has shapes {mean.shape} and {scale.shape}, not {size}')
+        if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(scale)) and np.all(scale > 0)):
+            raise ValueError(f'{name} must be finite, its scale positive')
+        setattr(model, name, Normalization(mean, scale))
+    model.weights = tensors
+    return model

@@ -1,0 +1,102 @@
+"""Names, shapes and initial values of a network's weights."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mdao_seq.sequence.cells.cell import Array
+from mdao_seq.sequence.layer import LayerWeights
+
+
+def weight_shapes(
+    num_gates: int, input_size: int, hidden_size: int, num_layers: int, output_size: int, bias: bool
+) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each weight by its name.
+
+    The names are those of ``torch.nn.LSTM`` (``weight_ih_l0``, …), and ``head_weight`` and
+    ``head_bias`` for the linear head.
+
+    Parameters
+    ----------
+    num_gates : int
+        Of the cell.
+    input_size, hidden_size, num_layers, output_size : int
+        Of the network.
+    bias : bool
+        Whether the recurrent layers have biases. The head always has one.
+
+    Returns
+    -------
+    dict
+        Shapes by name.
+    """
+    rows = num_gates * hidden_size
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in range(num_layers):
+        shapes[f'weight_ih_l{layer}'] = (rows, hidden_size if layer else input_size)
+        shapes[f'weight_hh_l{layer}'] = (rows, hidden_size)
+        if bias:
+            shapes[f'bias_ih_l{layer}'] = (rows,)
+            shapes[f'bias_hh_l{layer}'] = (rows,)
+    shapes['head_weight'] = (output_size, hidden_size)
+    shapes['head_bias'] = (output_size,)
+    return shapes
+
+
+def initial_weights(
+    shapes: Mapping[str, tuple[int, ...]], hidden_size: int, seed: int
+) -> dict[str, Array]:
+    """Draw weights uniformly from ±1/sqrt(hidden_size), as PyTorch does for layers and head."""
+    rng = np.random.default_rng(seed)
+    bound = 1.0 / np.sqrt(hidden_size)
+    return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
+
+
+def layer_weights(weights: Mapping[str, Array], layer: int) -> LayerWeights:
+    """Return the weights of one layer."""
+    return LayerWeights(
+        weights[f'weight_ih_l{layer}'],
+        weights[f'weight_hh_l{layer}'],
+        weights.get(f'bias_ih_l{layer}'),
+        weights.get(f'bias_hh_l{layer}'),
+    )
+
+
+def checked_weights(
+    shapes: Mapping[str, tuple[int, ...]], given: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Return read-only float64 copies of `given`, in the order of `shapes`.
+
+    Parameters
+    ----------
+    shapes : mapping
+        Shape of each weight by name.
+    given : mapping
+        Arrays by name.
+
+    Returns
+    -------
+    dict
+        Copies by name.
+
+    Raises
+    ------
+    ValueError
+        For a missing or an extra name, a wrong shape, or a value that is not finite.
+    """
+    missing = [name for name in shapes if name not in given]
+    extra = [name for name in given if name not in shapes]
+    if missing or extra:
+        raise ValueError(f'weights: missing {missing}, not of this network {extra}')
+    checked = {}
+    for name, shape in shapes.items():
+        value = np.array(given[name], dtype=float)
+        if value.shape != shape:
+            raise ValueError(f'weight {name!r} has shape {value.shape}; the network needs {shape}')
+        wrong = np.argwhere(~np.isfinite(value))
+        if wrong.size:
+            place = tuple(int(at) for at in wrong[0])
+            raise ValueError(f'weight {name!r}{list(place)} = {value[place]}: must be finite')
+        value.setflags(write=False)
+        checked[name] = value
+    return checked
