@@ -13,6 +13,8 @@ _HOME_OF = {
     'Declaration': 'differences.declaration',
     'EvaluationPlan': 'differences.plan',
     'PerOutputFD': 'approximation.per_output_fd',
+    'hold_declarations': 'approximation.holding',
+    'hold_all_declarations': 'approximation.holding',
     'fd_cost': 'approximation.cost',
     'CallCountRecorder': 'counting.recorder',
     'CallCountMismatch': 'counting.counts',

@@ -6,6 +6,8 @@
 - ``_add_approximations`` plans for every (of, wrt), where OpenMDAO keeps the last of each wrt;
 - ``_resolve_partials_patterns`` lets a later declaration replace an earlier one whole.
 
+Declarations made from outside a component's setup and setup_partials come after its own.
+
 The functions at the end are what the rest of the package may ask of a system.
 """
 
@@ -37,12 +39,16 @@ LINEARIZE = '_linearize'
 # Under OpenMDAO's own name, its schemes would refuse the orders that they do not have.
 ORDER = 'held_order'
 
+# Where an exact declaration keeps the approximation of the same names that it replaces.
+REPLACED = 'held_replaced'
+
 
 class HeldComponent:
     """The private half of `PerOutputFD`: plans and runs what was declared."""
 
     _held_plan = None
     _held_coloring = None
+    _inside_setup = False
 
     def _get_approx_scheme(self, method):
         if method not in _STOCK:
@@ -57,17 +63,25 @@ class HeldComponent:
             scheme = self._get_approx_scheme(declaration.method)
             scheme.add_approximation(_absolute(self, declaration.wrt), self, declaration)
 
-    def _resolve_partials_patterns(self, of, wrt, pattern_meta):
-        keys = list(self._matching_key_iter(of, '*' if wrt is None else wrt))
-        earlier = {key: self._subjacs_info.pop(key, None) for key in keys}
-        super()._resolve_partials_patterns(of, wrt, pattern_meta)
-        if 'coloring' in pattern_meta:
-            # declare_coloring approximates all that is not approximated yet; the rest holds.
-            approximated = {k: m for k, m in earlier.items() if m and m.get('method') in _STOCK}
-            self._subjacs_info.update(approximated)
+    def _setup_procs(self, *args, **kwargs):
+        self._inside_setup = True
+        super()._setup_procs(*args, **kwargs)
+
+    def _setup_check(self):
+        # The first thing after the component's own setup().
+        self._inside_setup = False
+        super()._setup_check()
 
     def _setup_partials(self):
-        super()._setup_partials()
+        self._inside_setup = True
+        try:
+            super()._setup_partials()
+        finally:
+            self._inside_setup = False
+        for key, meta in self._declared_outside().items():
+            self._declared_partials_patterns.pop(key, None)
+            self._declared_partials_patterns[key] = meta
+            self._resolve_partials_patterns(*key, meta)
         if self.matrix_free:
             for of, wrt in _approximated_keys(self):
                 raise RuntimeError(
@@ -77,10 +91,44 @@ class HeldComponent:
                     'matrix_free = False in setup, or drop the declaration.'
                 )
 
-    def _forget_declaration(self, of, wrt):
-        """Drop an earlier declaration of the same names, which OpenMDAO would merge into."""
+    def _resolve_partials_patterns(self, of, wrt, pattern_meta):
+        replaced = pattern_meta.get(REPLACED)
+        if replaced is not None and not _is_filled(self, pattern_meta):
+            self._resolve_partials_patterns(of, wrt, replaced)
+        keys = list(self._matching_key_iter(of, '*' if wrt is None else wrt))
+        earlier = {key: self._subjacs_info.pop(key, None) for key in keys}
+        approximated = {k: m for k, m in earlier.items() if m and m.get('method') in _STOCK}
+        super()._resolve_partials_patterns(of, wrt, pattern_meta)
+        if 'coloring' in pattern_meta:
+            # declare_coloring approximates all that is not approximated yet; the rest holds.
+            self._subjacs_info.update(approximated)
+        elif approximated and pattern_meta['dependent'] and not _is_filled(self, pattern_meta):
+            names = ', '.join(
+                f'd({_relative(self, of)})/d({_relative(self, wrt)})' for of, wrt in approximated
+            )
+            issue_warning(
+                f'{names}: declared exact after an approximation, but without a value and without '
+                'compute_partials or linearize to fill it: the approximation is kept.',
+                prefix=self.msginfo,
+                category=DerivativesWarning,
+            )
+            self._subjacs_info.update(approximated)
+
+    def _declared_outside(self):
+        """Return what was declared from outside setup and setup_partials: it speaks last."""
+        return vars(self).setdefault('_held_from_outside', {})
+
+    def _replace_declaration(self, of, wrt, declare):
+        """Declare anew, where OpenMDAO would merge into an earlier declaration of these names."""
         key = tuple(n if isinstance(n, str) else tuple(n) for n in (of, wrt))
-        self._declared_partials_patterns.pop(key, None)
+        earlier = self._declared_partials_patterns.pop(key, {})
+        meta = declare()
+        if 'method' not in meta:
+            # In case nothing fills the exact partial; see _resolve_partials_patterns.
+            meta[REPLACED] = earlier if 'method' in earlier else earlier.get(REPLACED)
+        if not self._inside_setup:
+            self._declared_outside()[key] = meta
+        return meta
 
     def _current_plan(self):
         """Return the plan at present: relative steps move, and a coloring may have been found."""
@@ -249,9 +297,8 @@ def _evaluations(system, method):
 def _real_steps_instead(system, plan):
     """Complex step cannot nest: difference its declarations with OpenMDAO's default step."""
     issue_warning(
-        'Nested complex step: partials declared with method="cs" are computed by forward '
-        'differences with the default step while an outer complex step is active.',
-        prefix=system.msginfo,
+        'Nested complex step detected. Finite difference will be used.',
+        prefix=system.pathname,
         category=DerivativesWarning,
     )
     return _build(system, [Declaration(d.of, d.wrt) for d in plan.declarations if not d.form])
@@ -274,6 +321,12 @@ def _absolute(system, name):
 
 def _relative(system, name):
     return name[len(system.pathname) + 1 :] if system.pathname else name
+
+
+def _is_filled(system, pattern_meta):
+    """Whether something gives a declared partial its value."""
+    own = '_has_compute_partials' if system.is_explicit() else '_has_linearize'
+    return 'method' in pattern_meta or pattern_meta.get('val') is not None or getattr(system, own)
 
 
 def _approximated_keys(system) -> list[tuple[str, str]]:
@@ -357,11 +410,14 @@ def plan_declared(system, use_relevance=True, keep=None) -> EvaluationPlan:
 def _declaration(system, key):
     meta = system._subjacs_info[key]
     names = ('method', 'step', 'form', 'step_calc', 'minimum_step')
-    return Declaration(
-        *(_relative(system, name) for name in key),
-        **{name: meta.get(name) for name in names},
-        order=meta.get(ORDER),
-    )
+    try:
+        return Declaration(
+            *(_relative(system, name) for name in key),
+            **{name: meta.get(name) for name in names},
+            order=meta.get(ORDER),
+        )
+    except ValueError as error:
+        raise ValueError(f'{system.msginfo}: {error}') from None
 
 
 def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
@@ -434,6 +490,36 @@ def components_below(system) -> list[Component]:
     """Return the components of a set-up system that live on this process, itself included."""
     every = system.system_iter(include_self=True, recurse=True)
     return [s for s in every if isinstance(s, Component)]
+
+
+_on_component_setup: list = []
+_stock_setup_procs = Component._setup_procs
+
+
+def _setup_procs(self, *args, **kwargs):
+    for act in dict.fromkeys(_on_component_setup):
+        act(self)
+    return _stock_setup_procs(self, *args, **kwargs)
+
+
+def hold_from_here(component, held_class):
+    """Make a component held in the middle of its setup; what it declares so far is outside."""
+    component.__class__ = held_class
+    component._declared_outside().update(component._declared_partials_patterns)
+    component._inside_setup = True
+
+
+def on_component_setup(act):
+    """Call ``act(component)`` before the setup of every component from now on."""
+    _on_component_setup.append(act)
+    Component._setup_procs = _setup_procs
+
+
+def stop_on_component_setup(act):
+    """Undo one call of `on_component_setup`; OpenMDAO is as it was after the last."""
+    _on_component_setup.remove(act)
+    if not _on_component_setup:
+        Component._setup_procs = _stock_setup_procs
 
 
 def on_every_final_setup(act):

@@ -100,32 +100,39 @@ class PerOutputFD(HeldComponent):
             For a step that is not positive, an unknown form, order, step_calc or method.
         """
         if method in ('fd', 'cs'):
-            try:
-                Declaration(str(of), str(wrt), method, step, form, order, step_calc, minimum_step)
-            except ValueError as error:
-                raise ValueError(
-                    f'{self.msginfo}: declare_partials({of!r}, {wrt!r}, method={method!r}): {error}'
-                ) from None
+            self._check_declaration(of, wrt, method, step, form, order, step_calc, minimum_step)
         elif order is not None:
             raise ValueError(
                 f'{self.msginfo}: declare_partials({of!r}, {wrt!r}, order={order!r}): order has no '
                 f'meaning for method {method!r}'
             )
-        self._forget_declaration(of, wrt)
-        meta = super().declare_partials(
-            of,
-            wrt,
-            dependent=dependent,
-            rows=rows,
-            cols=cols,
-            val=val,
-            method=method,
-            step=step,
-            form=form,
-            step_calc=step_calc,
-            minimum_step=minimum_step,
-            diagonal=diagonal,
-        )
+
+        def declare():
+            return super(PerOutputFD, self).declare_partials(
+                of,
+                wrt,
+                dependent=dependent,
+                rows=rows,
+                cols=cols,
+                val=val,
+                method=method,
+                step=step,
+                form=form,
+                step_calc=step_calc,
+                minimum_step=minimum_step,
+                diagonal=diagonal,
+            )
+
+        meta = self._replace_declaration(of, wrt, declare)
         if order is not None:
             meta[ORDER] = order
         return meta
+
+    def _check_declaration(self, of, wrt, method, *options):
+        """Refuse a bad declaration where it stands, not at the first linearization."""
+        try:
+            Declaration(str(of), str(wrt), method, *options)
+        except ValueError as error:
+            raise ValueError(
+                f'{self.msginfo}: declare_partials({of!r}, {wrt!r}, method={method!r}): {error}'
+            ) from None

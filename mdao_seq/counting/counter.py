@@ -6,6 +6,7 @@ from time import perf_counter
 
 import openmdao.api as om
 
+from mdao_seq._hook import listen, stop_listening
 from mdao_seq.approximation._openmdao import (
     LINEARIZE,
     components_below,
@@ -15,7 +16,6 @@ from mdao_seq.approximation._openmdao import (
 )
 from mdao_seq.approximation.asking import ASKED
 from mdao_seq.counting.counts import UNDIVIDED, CallCounts, Key
-from mdao_seq.counting.hook import listen, stop_listening
 
 EVALUATES = ('compute', 'apply_nonlinear', 'solve_nonlinear')
 CHECKS = ('check_partials', 'check_totals')

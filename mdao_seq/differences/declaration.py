@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mdao_seq.differences.stencils import COMPLEX_STEP, Stencil, stencil
 
-STEP_CALCS = ('abs', 'rel', 'rel_avg', 'rel_legacy', 'rel_element')
+STEP_CALCS = ('abs', 'rel', 'rel_legacy', 'rel_avg', 'rel_element')
 DEFAULT_STEP = {'fd': 1e-6, 'cs': 1e-40}
 
 
@@ -69,7 +69,11 @@ class Declaration:
         if self.minimum_step is None:
             fill(self, 'minimum_step', 1e-12)
         if self.step_calc not in STEP_CALCS:
-            raise ValueError(f'step_calc {self.step_calc!r} is not one of {STEP_CALCS}')
+            # In the words of OpenMDAO, whose users may look for them.
+            raise ValueError(
+                f'{self.step_calc!r} is not a valid setting for step_calc; must be one of '
+                f'{list(STEP_CALCS)}.'
+            )
         for name in ('step', 'minimum_step'):
             value = getattr(self, name)
             if not (isinstance(value, Real) and 0 < float(value) < inf):

@@ -63,7 +63,7 @@ def test_each_output_keeps_its_step():
         ([fd('y1', 0.01, form='forward'), fd('y2', 0.01)], 2),
         ([{'of': 'y1', 'wrt': 'x', 'method': 'cs'}, fd('y2', 0.05)], 3),
         ([fd('y1', 0.01, order=4), fd('y2', 0.02)], 4),
-        ([fd('*', 0.01), {'of': '*', 'wrt': 'x'}], 0),
+        ([fd('*', 0.01), {'of': '*', 'wrt': 'x', 'val': 1.0}], 0),
     ],
     ids=['one pattern', 'one step', 'forward and central', 'cs and fd', 'orders', 'exact over fd'],
 )
@@ -114,6 +114,37 @@ def test_a_constant_partial_beside_fd_keeps_its_value():
     partials = partials_of(problem_of(comp))
     assert partials['y1', 'x'] == 7.0
     assert comp.calls == 2
+
+
+def test_exact_over_fd_that_nothing_fills_is_not_a_silent_zero():
+    comp = Held(declarations=[fd('y1', 0.01), {'of': 'y1', 'wrt': 'x'}])
+    with pytest.warns(om.DerivativesWarning, match=r'd\(y1\)/d\(x\): declared exact after'):
+        partials = partials_of(problem_of(comp))
+    assert partials['y1', 'x'] == pytest.approx(cubic_slope(0.01), rel=1e-12)
+
+
+def test_exact_over_fd_that_compute_partials_fills_costs_nothing():
+    class Exact(Held):
+        def compute_partials(self, inputs, partials):
+            partials['y1', 'x'] = 3 * inputs['x'] ** 2
+
+    comp = Exact(declarations=[fd('y*', 0.01), {'of': 'y*', 'wrt': 'x'}])
+    partials = partials_of(problem_of(comp))
+    assert comp.calls == fd_cost(comp).total == 0
+    assert partials['y1', 'x'] == pytest.approx(3 * X**2, rel=1e-15)
+
+
+def test_a_declaration_from_outside_comes_after_the_components_own():
+    """Between setup and final_setup, as a user tries other steps on a component at hand."""
+    comp = Held(declarations=[fd('*', 0.01)])
+    problem = om.Problem(reports=False)
+    problem.model.add_subsystem('comp', comp)
+    for _ in range(2):
+        problem.setup()
+        comp.declare_partials('y1', 'x', method='fd', step=0.03, form='central')
+        problem.run_model()
+        assert {d.of: d.step for d in fd_cost(comp).declarations} == {'y1': 0.03, 'y2': 0.01}
+    assert partials_of(problem)['y1', 'x'] == pytest.approx(cubic_slope(0.03), rel=1e-12)
 
 
 def test_compute_partials_fills_the_others():
@@ -342,7 +373,7 @@ def test_deepcopy_and_pickle_hold_too(copied):
         ({'step': -0.01}, 'step -0.01 is not a positive'),
         ({'form': 'middle'}, "form 'middle' is not one of"),
         ({'order': 3}, 'order 3 of form'),
-        ({'step_calc': 'percent'}, "step_calc 'percent'"),
+        ({'step_calc': 'percent'}, "'percent' is not a valid setting for step_calc"),
     ],
 )
 def test_a_bad_declaration_is_refused_where_it_stands(options, said):

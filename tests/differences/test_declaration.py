@@ -44,7 +44,7 @@ def test_relative_steps(step_calc):
         ({'form': 'middle'}, "form 'middle'"),
         ({'order': 5}, 'order 5'),
         ({'method': 'jax'}, "method 'jax'"),
-        ({'step_calc': 'relative'}, "step_calc 'relative'"),
+        ({'step_calc': 'relative'}, "'relative' is not a valid setting for step_calc"),
         ({'minimum_step': 0.0}, 'minimum_step 0.0'),
         ({'method': 'cs', 'form': 'central'}, "form 'central' has no meaning"),
         ({'method': 'cs', 'step_calc': 'rel'}, "step_calc 'rel' has no meaning"),

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from mdao_seq.counting.hook import listen, stop_listening
+from mdao_seq._hook import listen, stop_listening
 
 
 class Owner:
