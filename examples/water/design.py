@@ -9,6 +9,7 @@ from water.net3 import HOURS, PUMPS, TANKS, level_of, speed_of
 
 DEMAND = 1.25  # multiplies Net3's demands: at 1 the tanks are soon full and nothing moves
 SPEED_RANGE = (0.6, 1.0)
+RAMP = 0.05  # how much a speed may change from one hour to the next: pumps and pipes wear
 LEVEL_RANGE = (0.3, 0.95)  # of the height of the tank
 LOWEST_PRESSURE = 22.9  # m, at any consumer and hour
 EXPOSURE_LIMIT = 1.5  # times that of the schedule that Net3 starts from
@@ -75,13 +76,21 @@ def design_problem(day, flow_graph, limits, schedule, trust=None, iterations=100
         daily_energy={'units': 'kW*h'},
     )
     model.add_subsystem('total', total, promotes=['*'])
+    ramps = om.ExecComp(
+        [f'pump_{pump}_ramp = diff({speed_of(pump)}[0])' for pump in PUMPS],
+        **{speed_of(pump): np.ones((1, HOURS)) for pump in PUMPS},
+        **{f'pump_{pump}_ramp': np.zeros(HOURS - 1) for pump in PUMPS},
+    )
+    model.add_subsystem('ramps', ramps, promotes=['*'])
 
     for pump in PUMPS:
         lower, upper = (np.full(HOURS, bound) for bound in SPEED_RANGE)
         if trust is not None:
             lower = np.maximum(lower, schedule[pump] - trust)
             upper = np.minimum(upper, schedule[pump] + trust)
+        model.set_input_defaults(speed_of(pump), val=schedule[pump][None])
         model.add_design_var(speed_of(pump), lower=lower, upper=upper)
+        model.add_constraint(f'pump_{pump}_ramp', lower=-RAMP, upper=RAMP, linear=True)
     model.add_objective('daily_energy', ref=1000.0)
     for tank, lower, upper in zip(TANKS, limits.level_lower, limits.level_upper, strict=True):
         model.add_constraint(level_of(tank), lower=lower, upper=upper)
@@ -94,8 +103,6 @@ def design_problem(day, flow_graph, limits, schedule, trust=None, iterations=100
     # 48 schedule variables against about 100 responses: forward is the shorter way.
     problem.setup(mode='fwd')
     problem.set_val('demand_multiplier', DEMAND)
-    for pump in PUMPS:
-        problem.set_val(speed_of(pump), schedule[pump])
     return problem
 
 

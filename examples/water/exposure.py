@@ -84,8 +84,12 @@ class EdgeWeightsComp(om.ExplicitComponent):
         # L/s, but without units: to PageRankComp only the ratios matter.
         self.add_output('weights', val=flow_graph.graph.weights)
         # Row-major (hour, link) twice: along, then against.
-        rows = np.concatenate([np.tile(flow_graph.along, HOURS), np.tile(flow_graph.against, HOURS)])
-        self.declare_partials('weights', 'flow', rows=rows, cols=np.tile(np.arange(HOURS * links), 2))
+        rows = np.concatenate(
+            [np.tile(flow_graph.along, HOURS), np.tile(flow_graph.against, HOURS)]
+        )
+        self.declare_partials(
+            'weights', 'flow', rows=rows, cols=np.tile(np.arange(HOURS * links), 2)
+        )
 
     def compute(self, inputs, outputs):
         """Average the smooth positive parts."""

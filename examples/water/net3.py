@@ -125,7 +125,8 @@ class Net3:
             energy=watts / 1000.0,
             pressure=pressure[self._consumers].to_numpy(dtype=float).min(axis=1)[:HOURS],
             flow=1000.0 * flow,
-            demand=1000.0 * results.node['demand'][list(self.junctions)].to_numpy(float).mean(axis=0),
+            demand=1000.0
+            * results.node['demand'][list(self.junctions)].to_numpy(float).mean(axis=0),
         )
 
     def _run(self, speeds, demand_multiplier):
