@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import openmdao.api as om
+
 from water.exposure import Exposure
 from water.net3 import HOURS, PUMPS, TANKS, level_of, speed_of
 

@@ -1,10 +1,11 @@
-"""Days to learn from: random schedules, run by OpenMDAO's DOEDriver and read back from its record."""
+"""Days to learn from: random schedules, run by the DOEDriver and read back from its record."""
 
 from pathlib import Path
 
 import numpy as np
 import openmdao.api as om
 from tqdm import tqdm
+
 from water.design import SPEED_RANGE
 from water.net3 import HOURS, PUMPS, TANKS, EpanetDay, level_of, speed_of
 

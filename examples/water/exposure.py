@@ -8,9 +8,9 @@ it goes one pipe further without having been noticed and stopped.
 
 import numpy as np
 import openmdao.api as om
-from water.net3 import HOURS
 
 from mdao_seq import Graph, PageRankComp
+from water.net3 import HOURS
 
 INJECTION = 'Lake'
 WATCHED = ('161', '171', '199')  # where Lake and River water meet: the schedule decides which

@@ -4,9 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from water.net3 import HOURS, PUMPS, TANKS
 
 from mdao_seq._files import replacing
+from water.net3 import HOURS, PUMPS, TANKS
 
 # Okabe and Ito's colours, told apart by every common kind of colour vision.
 STYLES = {

@@ -2,10 +2,10 @@
 
 import numpy as np
 import openmdao.api as om
-from water.exposure import FlowFieldComp
-from water.net3 import HOURS, PUMPS, TANKS, level_of, speed_of
 
 from mdao_seq import RNNComp, SequenceModel, Signal
+from water.exposure import FlowFieldComp
+from water.net3 import HOURS, PUMPS, TANKS, level_of, speed_of
 
 
 class SurrogateDay(om.Group):
