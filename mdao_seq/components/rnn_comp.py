@@ -58,17 +58,16 @@ class RNNComp(om.ExplicitComponent):
         self.options.declare('seq_len', types=int, lower=1, desc='Time steps in a sequence.')
 
     def setup(self):
-        """Declare inputs and outputs, which start at the means of the training data."""
+        """Declare inputs, and outputs that start at the means of the training data."""
         model = self.options['model']
         self._model = model if isinstance(model, SequenceModel) else SequenceModel.load(model)
         self._traced_at = self._trace = None
         self._shape = (self.options['batch_size'], self.options['seq_len'])
 
-        signals = (*self._model.inputs, *self._model.static_inputs)
-        means = self._model.input_normalization.mean
-        for column, (signal, mean) in enumerate(zip(signals, means, strict=True)):
-            shape = self._shape if column < len(self._model.inputs) else self._shape[:1]
-            self.add_input(signal.name, val=mean, shape=shape, units=signal.units, desc=signal.desc)
+        for signal in self._model.inputs:
+            self.add_input(signal.name, shape=self._shape, units=signal.units, desc=signal.desc)
+        for signal in self._model.static_inputs:
+            self.add_input(signal.name, shape=self._shape[0], units=signal.units, desc=signal.desc)
         means = self._model.output_normalization.mean
         for signal, mean in zip(self._model.outputs, means, strict=True):
             self.add_output(

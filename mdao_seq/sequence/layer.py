@@ -57,7 +57,7 @@ class LayerTrace:
 
         drive = times(inputs, weights.weight_ih.T)
         if weights.bias_ih is not None:
-            drive += weights.bias_ih
+            drive = drive + weights.bias_ih
         states = self._zero_states(drive.dtype)
         self._states = [states]
         self._kept: list[Arrays] = []
@@ -65,7 +65,7 @@ class LayerTrace:
         for drive_now in drive.reshape(seq_len, *self._gates_shape):
             recurrent = states[0] @ weight_hh
             if weights.bias_hh is not None:
-                recurrent += weights.bias_hh
+                recurrent = recurrent + weights.bias_hh
             states, kept = cell.step(drive_now, recurrent.reshape(self._gates_shape), states)
             self._states.append(states)
             self._kept.append(kept)
