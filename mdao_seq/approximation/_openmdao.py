@@ -12,6 +12,7 @@ The functions at the end are what the rest of the package may ask of a system.
 """
 
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 from openmdao.approximation_schemes.approximation_scheme import ApproximationScheme
@@ -151,6 +152,7 @@ class PlannedScheme(ApproximationScheme):
 
     def __init__(self, method):
         super().__init__()
+        self._layout = None
         self.method = method
         self.DEFAULT_OPTIONS = _STOCK[method].DEFAULT_OPTIONS
 
@@ -163,91 +165,159 @@ class PlannedScheme(ApproximationScheme):
         plan, method = system._current_plan(), self.method
         if method == 'cs' and system.under_complex_step:
             plan, method = _real_steps_instead(system, plan), 'fd'
-        differences = _Differences(system, jac)
+        # The layout is made once for a plan; only relative steps make a new plan each time.
+        if self._layout is None or not (
+            self._layout[0] is plan and self._layout[1] is jac._subjacs
+        ):
+            self._layout = plan, jac._subjacs, _layout(system, jac, plan, method)
         with _evaluations(system, method) as evaluate:
             at_base = system._residuals.asarray(copy=True).real
-            for block in plan.blocks:
-                points = [(k, p) for k, p in enumerate(block.points) if p.method == method]
-                if not points:
-                    continue
-                values = np.empty((len(block.points), at_base.size))
-                asked = {k: Asked(system.pathname, point) for k, point in points}
-                for lane in block.lanes:
-                    for k, point in points:
-                        shifts = [
-                            shift
-                            for part, offset in point.offsets
-                            for shift in differences.shifts(block.parts[part], lane[part], offset)
-                        ]
-                        values[k] = evaluate(shifts, asked[k])
-                    for part, elements in zip(block.parts, lane, strict=True):
-                        uses = [u for u in part.uses if u.declaration.method == method]
-                        differences.write(uses, elements, values, at_base, block.at_once)
+            for sweep in self._layout[2]:
+                values = np.empty((len(sweep.points), at_base.size))
+                for lane in sweep.lanes:
+                    for value, (asked, offsets) in zip(values, sweep.points, strict=True):
+                        for part, offset in offsets:
+                            vector, index, _ = lane[part]
+                            if index is not None:
+                                vector.iadd(offset, index)
+                        evaluate(asked, value)
+                    for (_, _, columns), combinations in zip(lane, sweep.parts, strict=True):
+                        for combination in combinations:
+                            combination.write(columns, values, at_base)
+
+    def _reset(self):
+        super()._reset()
+        self._layout = None
 
 
-class _Differences:
-    """Where a component's inputs are perturbed and where its derivatives go.
+class _Sweep(NamedTuple):
+    """A block of the plan, laid out over a component's vectors and partials.
 
-    Parameters
+    Attributes
     ----------
-    system : Component
-        The component.
-    jac : Jacobian
-        What is filled.
+    points : list of (Asked, [(part, offset), …])
+        Evaluations of each lane.
+    lanes : list of tuples of (vector, index, columns)
+        By part: what is perturbed together, and the columns of the partials that it fills, as
+        (column, mask of the rows that it may change; None: all). An index of None lives on another
+        rank: every rank evaluates for every element of a distributed input, since compute is
+        collective.
+    parts : list of lists of _Combination
+        By part: what the declarations make of the evaluations.
     """
 
-    def __init__(self, system, jac):
-        self._system = system
-        self._subjacs = jac._subjacs
-        self._rows = {of: slice(start, end) for of, start, end, _, _ in system._get_jac_ofs()}
-        self._vectors = {wrt: vector for wrt, _, _, vector, _, _ in system._get_jac_wrts()}
-        self._colors = None
-        self._indices = {}
+    points: list
+    lanes: list
+    parts: list
 
-    def shifts(self, part, elements, offset):
-        """Return (vector, index, offset) of each element that lives on this process."""
-        wrt = _absolute(self._system, part.wrt)
-        indices = self._columns(wrt)[1]
-        local = [indices[element] for element in elements]
-        return [(self._vectors[wrt], index, offset) for index in local if index is not None]
 
-    def write(self, uses, elements, values, at_base, colored):
-        """Combine the evaluations of a lane as each declaration says."""
-        for declaration, points, weights, base_weight in uses:
-            of, wrt = (_absolute(self._system, n) for n in (declaration.of, declaration.wrt))
-            rows = self._rows[of]
-            derivative = np.array(weights) @ values[list(points), rows]
-            if base_weight:
-                derivative += base_weight * at_base[rows]
-            columns = self._columns(wrt)[0]
-            for element in elements:
-                if columns[element] is None:
-                    continue
-                column = derivative
-                if colored:
-                    # What the other columns of the color did to the other rows is not ours.
-                    column = np.zeros_like(derivative)
-                    own = self._rows_of(declaration.wrt, element)
-                    own = own[(own >= rows.start) & (own < rows.stop)] - rows.start
-                    column[own] = derivative[own]
-                self._subjacs[of, wrt].set_col(columns[element], column)
+class _Combination(NamedTuple):
+    """Declarations that combine the same points with the same weights.
 
-    def _columns(self, wrt):
-        """Return (column of the partial, index into the vector) by element; None: another rank's.
+    Attributes
+    ----------
+    points : slice or list of int
+        Which evaluations.
+    weights : ndarray
+        Their weights, divided by the step.
+    base_weight : float
+        Weight of the base point, divided by the step.
+    rows : slice
+        Rows of the residual that the partials span.
+    partials : list of (slice, Subjac)
+        Each partial and its place in these rows.
+    """
 
-        Every rank evaluates for every element of a distributed input, since compute is collective.
-        """
-        if wrt not in self._indices:
-            indices = list(LocalRangeIterable(self._system, wrt))
-            numbers = iter(range(len(indices)))
-            columns = [None if index is None else next(numbers) for index in indices]
-            self._indices[wrt] = columns, indices
-        return self._indices[wrt]
+    points: slice | list
+    weights: np.ndarray
+    base_weight: float
+    rows: slice
+    partials: list
 
-    def _rows_of(self, wrt, element):
-        if self._colors is None:
-            self._colors = dict(_color_rows(self._system))
-        return self._colors[wrt, element]
+    @classmethod
+    def of(cls, used, weights, base_weight, partials):
+        """Combine `used` points for (rows of the residual, subjac) pairs."""
+        start = min(rows.start for rows, _ in partials)
+        stop = max(rows.stop for rows, _ in partials)
+        placed = [(slice(r.start - start, r.stop - start), subjac) for r, subjac in partials]
+        consecutive = range(used[0], used[0] + len(used))
+        # NumPy takes a slice without a copy.
+        points = slice(consecutive.start, consecutive.stop)
+        if used != tuple(consecutive):
+            points = list(used)
+        return cls(points, np.array(weights), base_weight, slice(start, stop), placed)
+
+    def write(self, columns, values, at_base):
+        """Write the derivative of a lane into its columns."""
+        derivative = self.weights @ values[self.points, self.rows]
+        if self.base_weight:
+            derivative += self.base_weight * at_base[self.rows]
+        for column, own in columns:
+            # What the other columns of a color did to the other rows is not this column's.
+            mine = derivative if own is None else np.where(own[self.rows], derivative, 0.0)
+            for rows, subjac in self.partials:
+                subjac.set_col(column, mine[rows])
+
+
+def _layout(system, jac, plan, method):
+    """Lay the points of one method out over the vectors and partials of a component."""
+    rows = {of: slice(start, end) for of, start, end, _, _ in system._get_jac_ofs()}
+    vectors = {wrt: vector for wrt, _, _, vector, _, _ in system._get_jac_wrts()}
+    color_rows = dict(_color_rows(system)) if any(b.at_once for b in plan.blocks) else {}
+    indices, columns = {}, {}
+    for wrt in {part.wrt for block in plan.blocks for part in block.parts}:
+        indices[wrt] = list(LocalRangeIterable(system, _absolute(system, wrt)))
+        numbers = iter(range(len(indices[wrt])))
+        columns[wrt] = [None if index is None else next(numbers) for index in indices[wrt]]
+
+    def target(part, elements, at_once):
+        """Where the elements of one part in one lane are perturbed and written."""
+        wrt = part.wrt
+        local = [e for e in elements if indices[wrt][e] is not None]
+        index = np.array([indices[wrt][e] for e in local]) if len(local) > 1 else None
+        if len(local) == 1:
+            index = indices[wrt][local[0]]
+        own = [color_rows[wrt, e] if at_once else None for e in local]
+        written = [(columns[wrt][e], o) for e, o in zip(local, own, strict=True)]
+        return vectors[_absolute(system, wrt)], index, written
+
+    sweeps = []
+    for block in plan.blocks:
+        chosen = [k for k, point in enumerate(block.points) if point.method == method]
+        if not chosen:
+            continue
+        place = {k: position for position, k in enumerate(chosen)}
+        real = method == 'fd'
+        points = [
+            (
+                Asked(system.pathname, block.points[k]),
+                [(part, o.real if real else o) for part, o in block.points[k].offsets],
+            )
+            for k in chosen
+        ]
+        lanes = [
+            tuple(
+                target(part, elements, block.at_once)
+                for part, elements in zip(block.parts, lane, strict=True)
+            )
+            for lane in block.lanes
+        ]
+        parts = []
+        for part in block.parts:
+            combined = {}
+            for declaration, used, weights, base_weight in part.uses:
+                if declaration.method == method:
+                    key = tuple(place[k] for k in used), weights, base_weight
+                    of, wrt = (_absolute(system, n) for n in (declaration.of, part.wrt))
+                    combined.setdefault(key, []).append((rows[of], jac._subjacs[of, wrt]))
+            parts.append(
+                [
+                    _Combination.of(*combination, partials)
+                    for combination, partials in combined.items()
+                ]
+            )
+        sweeps.append(_Sweep(points, lanes, parts))
+    return sweeps
 
 
 @contextmanager
@@ -268,17 +338,16 @@ def _evaluations(system, method):
 
     def restore():
         # set_val also clears what a complex step left in the imaginary part.
-        for vector, value in zip((inputs, outputs, residuals), start, strict=True):
-            vector.set_val(value)
+        inputs.set_val(start[0])
+        outputs.set_val(start[1])
+        residuals.set_val(start[2])
 
-    def evaluate(shifts, asked):
-        for vector, index, offset in shifts:
-            vector.iadd(offset if complex_step else offset.real, index)
+    def evaluate(asked, result):
         token = ASKED.set(asked)
         try:
             system.run_apply_nonlinear()
-            result = residuals.asarray()
-            return (result.imag if complex_step else result.real).copy()
+            found = residuals.asarray()
+            result[:] = found.imag if complex_step else found.real
         finally:
             ASKED.reset(token)
             restore()
@@ -386,7 +455,7 @@ def _colors(system):
 
 
 def _color_rows(system):
-    """Yield each colored column and the rows of the residual that it may change."""
+    """Yield each colored column and a mask of the rows of the residual that it may change."""
     coloring = _coloring(system)
     columns = _colored_columns(system)
     starts = {of: start for of, start, _, _, _ in system._get_jac_ofs()}
@@ -398,7 +467,9 @@ def _color_rows(system):
     )
     for color, nonzeros in coloring.color_nonzero_iter('fwd'):
         for column, nonzero in zip(color, nonzeros, strict=True):
-            yield columns[column], rows[nonzero]
+            own = np.zeros(len(system._residuals), dtype=bool)
+            own[rows[nonzero]] = True
+            yield columns[column], own
 
 
 def plan_declared(system, use_relevance=True, keep=None) -> EvaluationPlan:
