@@ -18,6 +18,7 @@ import numpy as np
 from openmdao.approximation_schemes.approximation_scheme import ApproximationScheme
 from openmdao.approximation_schemes.complex_step import ComplexStep
 from openmdao.approximation_schemes.finite_difference import FiniteDifference
+from openmdao.core.analysis_error import AnalysisError
 from openmdao.core.component import Component
 from openmdao.core.driver import Driver
 from openmdao.core.problem import Problem
@@ -31,6 +32,7 @@ from mdao_seq.approximation.asking import ASKED, Asked
 from mdao_seq.differences.declaration import Declaration
 from mdao_seq.differences.plan import EvaluationPlan
 from mdao_seq.differences.planning import build_plan
+from mdao_seq.differences.stencils import weights_at
 
 _STOCK = {'fd': FiniteDifference, 'cs': ComplexStep}
 
@@ -115,6 +117,11 @@ class HeldComponent:
             )
             self._subjacs_info.update(approximated)
 
+    @property
+    def fd_fallbacks(self):
+        """How often each `Declaration` fell back to the points that worked, a dict."""
+        return vars(self).setdefault('_held_fallbacks', {})
+
     def _declared_outside(self):
         """Return what was declared from outside setup and setup_partials: it speaks last."""
         return vars(self).setdefault('_held_from_outside', {})
@@ -170,6 +177,7 @@ class PlannedScheme(ApproximationScheme):
             self._layout[0] is plan and self._layout[1] is jac._subjacs
         ):
             self._layout = plan, jac._subjacs, _layout(system, jac, plan, method)
+        failures = _Failures(system)
         with _evaluations(system, method) as evaluate:
             at_base = system._residuals.asarray(copy=True).real
             for sweep in self._layout[2]:
@@ -180,10 +188,13 @@ class PlannedScheme(ApproximationScheme):
                             vector, index, _ = lane[part]
                             if index is not None:
                                 vector.iadd(offset, index)
-                        evaluate(asked, value)
+                        try:
+                            evaluate(asked, value)
+                        except AnalysisError as error:
+                            failures.at_point(value, error)
                     for (_, _, columns), combinations in zip(lane, sweep.parts, strict=True):
                         for combination in combinations:
-                            combination.write(columns, values, at_base)
+                            combination.write(columns, values, at_base, failures)
 
     def _reset(self):
         super()._reset()
@@ -211,6 +222,14 @@ class _Sweep(NamedTuple):
     parts: list
 
 
+class _Partial(NamedTuple):
+    """A declared partial, and its place in the rows of its combination."""
+
+    rows: slice
+    subjac: object
+    declaration: Declaration
+
+
 class _Combination(NamedTuple):
     """Declarations that combine the same points with the same weights.
 
@@ -218,45 +237,104 @@ class _Combination(NamedTuple):
     ----------
     points : slice or list of int
         Which evaluations.
+    offsets : tuple of float or complex
+        Where they lie, in the units of the input.
     weights : ndarray
         Their weights, divided by the step.
     base_weight : float
         Weight of the base point, divided by the step.
     rows : slice
         Rows of the residual that the partials span.
-    partials : list of (slice, Subjac)
-        Each partial and its place in these rows.
+    partials : list of _Partial
+        The partials.
     """
 
     points: slice | list
+    offsets: tuple
     weights: np.ndarray
     base_weight: float
     rows: slice
     partials: list
 
     @classmethod
-    def of(cls, used, weights, base_weight, partials):
-        """Combine `used` points for (rows of the residual, subjac) pairs."""
-        start = min(rows.start for rows, _ in partials)
-        stop = max(rows.stop for rows, _ in partials)
-        placed = [(slice(r.start - start, r.stop - start), subjac) for r, subjac in partials]
+    def of(cls, used, offsets, weights, base_weight, partials):
+        """Combine `used` points for (rows of the residual, subjac, declaration)."""
+        start = min(rows.start for rows, _, _ in partials)
+        stop = max(rows.stop for rows, _, _ in partials)
+        placed = [
+            _Partial(slice(rows.start - start, rows.stop - start), subjac, declaration)
+            for rows, subjac, declaration in partials
+        ]
         consecutive = range(used[0], used[0] + len(used))
         # NumPy takes a slice without a copy.
         points = slice(consecutive.start, consecutive.stop)
         if used != tuple(consecutive):
             points = list(used)
-        return cls(points, np.array(weights), base_weight, slice(start, stop), placed)
+        return cls(points, offsets, np.array(weights), base_weight, slice(start, stop), placed)
 
-    def write(self, columns, values, at_base):
+    def write(self, columns, values, at_base, failures):
         """Write the derivative of a lane into its columns."""
-        derivative = self.weights @ values[self.points, self.rows]
+        used, base = values[self.points, self.rows], at_base[self.rows]
+        derivative = self.weights @ used
         if self.base_weight:
-            derivative += self.base_weight * at_base[self.rows]
+            derivative += self.base_weight * base
+        if not np.isfinite(derivative).all():
+            for partial in self.partials:
+                mine = np.isfinite(used[:, partial.rows]).all(axis=1)
+                if not mine.all():
+                    weights, base_weight = failures.fall_back(partial, self.offsets, mine, columns)
+                    derivative[partial.rows] = (
+                        weights @ used[mine, partial.rows] + base_weight * base[partial.rows]
+                    )
         for column, own in columns:
             # What the other columns of a color did to the other rows is not this column's.
             mine = derivative if own is None else np.where(own[self.rows], derivative, 0.0)
-            for rows, subjac in self.partials:
-                subjac.set_col(column, mine[rows])
+            for partial in self.partials:
+                partial.subjac.set_col(column, mine[partial.rows])
+
+
+class _Failures:
+    """Points at which a component failed, or gave what is not a number.
+
+    Parameters
+    ----------
+    system : HeldComponent
+        The component; its `fd_fallbacks` are counted.
+    """
+
+    def __init__(self, system):
+        self._system = system
+        self._reason = ''
+
+    def at_point(self, value, error):
+        """Note that an evaluation failed."""
+        value[:] = np.nan
+        self._reason = f': {error}'
+
+    def fall_back(self, partial, offsets, worked, columns):
+        """Return the weights of the points that worked and of the base point.
+
+        Raises
+        ------
+        AnalysisError
+            If none worked; it names the declaration and the points.
+        """
+        declaration, msginfo = partial.declaration, self._system.msginfo
+        elements = ', '.join(f'{declaration.wrt}[{column}]' for column, _ in columns)
+        failed = ', '.join(f'{o:+g}' for o, ok in zip(offsets, worked, strict=True) if not ok)
+        where = f'the point {elements} {failed} failed or is not finite{self._reason}'
+        if not worked.any():
+            raise AnalysisError(f'{msginfo}: {declaration}: no point is left; {where}')
+        counted = self._system.fd_fallbacks
+        if declaration not in counted:
+            issue_warning(
+                f'{declaration}: {where}. The points that worked are used, here and wherever this '
+                'happens again; fd_fallbacks counts how often.',
+                prefix=msginfo,
+                category=DerivativesWarning,
+            )
+        counted[declaration] = counted.get(declaration, 0) + 1
+        return weights_at([o for o, ok in zip(offsets, worked, strict=True) if ok])
 
 
 def _layout(system, jac, plan, method):
@@ -303,13 +381,16 @@ def _layout(system, jac, plan, method):
             for lane in block.lanes
         ]
         parts = []
-        for part in block.parts:
+        for number, part in enumerate(block.parts):
             combined = {}
             for declaration, used, weights, base_weight in part.uses:
                 if declaration.method == method:
-                    key = tuple(place[k] for k in used), weights, base_weight
+                    places = tuple(place[k] for k in used)
+                    offsets = tuple(dict(points[p][1])[number] for p in places)
+                    key = places, offsets, weights, base_weight
                     of, wrt = (_absolute(system, n) for n in (declaration.of, part.wrt))
-                    combined.setdefault(key, []).append((rows[of], jac._subjacs[of, wrt]))
+                    partial = rows[of], jac._subjacs[of, wrt], declaration
+                    combined.setdefault(key, []).append(partial)
             parts.append(
                 [
                     _Combination.of(*combination, partials)

@@ -17,6 +17,11 @@ class PerOutputFD(HeldComponent):
     ``declare_coloring`` works as in OpenMDAO, except that columns perturbed together keep each its
     own step; it approximates what is not yet approximated and leaves the other declarations alone.
 
+    Where the component raises `AnalysisError` at a point, or an output there is not finite, the
+    declarations that use it make do with their other points and the base point, at the highest
+    order that these allow; a warning says so once, and the property ``fd_fallbacks`` counts. If
+    no point is left, the `AnalysisError` names the declaration and the point.
+
     A later declaration of the same (of, wrt) replaces the earlier one whole: nothing is inherited,
     and ``exact`` declared over ``fd`` costs nothing.
 

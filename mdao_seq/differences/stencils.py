@@ -8,10 +8,13 @@ The weights are not typed in: they solve the moment equations ``sum_k w_k o_k**m
 exact rational arithmetic (Fornberg, Math. Comp. 51, 1988). A new form is a row in `OFFSETS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 OFFSETS: dict[str, tuple[tuple[int, ...], Callable[[int], range]]] = {
     # form: (orders offered, the first is the default; order -> offsets in steps)
@@ -90,7 +93,30 @@ def stencil(form: str, order: int | None = None) -> Stencil:
     )
 
 
-def _first_derivative_weights(offsets: list[int]) -> list[Fraction]:
+def weights_at(offsets: Sequence[float]) -> tuple[NDArray[np.float64], float]:
+    """Return the weights of given points and of the base point, of the highest order they allow.
+
+    Parameters
+    ----------
+    offsets : sequence of float
+        Distinct nonzero offsets, in the units of the input.
+
+    Returns
+    -------
+    ndarray, shape (len(offsets),)
+        Weights of the points, in 1 / units of the input.
+    float
+        Weight of the base point, likewise.
+    """
+    # In units of the largest, so that the elimination does not meet tiny powers.
+    scale = max(map(abs, offsets))
+    base, *weights = _first_derivative_weights(
+        [Fraction(0), *(Fraction(o / scale) for o in offsets)]
+    )
+    return np.array([float(w) for w in weights]) / scale, float(base) / scale
+
+
+def _first_derivative_weights(offsets: Sequence[Fraction | int]) -> list[Fraction]:
     """Solve the moment equations by Gauss-Jordan elimination over the rationals."""
     n = len(offsets)
     rows = [[Fraction(o) ** m for o in offsets] + [Fraction(m == 1)] for m in range(n)]

@@ -1,0 +1,120 @@
+"""Failure survived: a point that fails, or gives no number, does not end the differentiation."""
+
+import warnings
+
+import numpy as np
+import openmdao.api as om
+import pytest
+
+from mdao_seq import count_calls, fd_cost
+from mdao_seq.differences.stencils import weights_at
+from tests.approximation.components import Held, HeldBanded, fd, problem_of
+from tests.derivative_checks import partials_of
+
+X = 1.3
+
+
+class Fails(Held):
+    """Fails above a limit: by AnalysisError, or by NaN in y2 alone."""
+
+    def initialize(self):
+        super().initialize()
+        self.options.declare('limit', default=1.305)
+        self.options.declare('raises', default=True)
+
+    def compute(self, inputs, outputs):
+        super().compute(inputs, outputs)
+        if inputs['x'].real > self.options['limit']:
+            if self.options['raises']:
+                raise om.AnalysisError('no convergence')
+            outputs['y2'] = np.nan
+
+
+def test_a_central_difference_becomes_one_sided():
+    comp = Fails(declarations=[fd('y1', 0.01), fd('y2', 0.004)])
+    problem = problem_of(comp)
+    with pytest.warns(
+        om.DerivativesWarning, match=r'd\(y1\)/d\(x\).*x\[0\] \+0\.01 failed.*no conv'
+    ):
+        partials = partials_of(problem)
+    assert partials['y1', 'x'] == pytest.approx((X**3 - 1.29**3) / 0.01, rel=1e-12)
+    assert partials['y2', 'x'] == pytest.approx(np.exp(X) * np.sinh(0.004) / 0.004, rel=1e-9)
+    assert {d.of: n for d, n in comp.fd_fallbacks.items()} == {'y1': 1}
+
+
+def test_it_warns_once_and_counts_on():
+    comp = Fails(declarations=[fd('y1', 0.01)])
+    problem = problem_of(comp)
+    with pytest.warns(om.DerivativesWarning):
+        problem.model.run_linearize()
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', om.DerivativesWarning)
+        problem.model.run_linearize()
+    assert list(comp.fd_fallbacks.values()) == [2]
+
+
+def test_nan_is_a_failure_of_its_own_output_only():
+    comp = Fails(declarations=[fd('y1', 0.01), fd('y2', 0.01)], raises=False)
+    problem = problem_of(comp)
+    with pytest.warns(om.DerivativesWarning, match=r'd\(y2\)'):
+        partials = partials_of(problem)
+    assert partials['y1', 'x'] == pytest.approx(3 * X**2 + 1e-4, rel=1e-12)
+    assert partials['y2', 'x'] == pytest.approx((np.exp(X) - np.exp(1.29)) / 0.01, rel=1e-12)
+
+
+def test_the_points_that_worked_keep_what_order_they_can():
+    """Of central order 4 with its outermost point lost, three points and the base remain."""
+    comp = Fails(declarations=[fd('y2', 0.1, order=4)], limit=X + 0.15)
+    with pytest.warns(om.DerivativesWarning):
+        value = partials_of(problem_of(comp))['y2', 'x'].item()
+    assert abs(value - np.exp(X)) < 1e-3 < abs((np.exp(X) - np.exp(X - 0.1)) / 0.1 - np.exp(X))
+
+
+def test_no_point_left_names_the_declaration_and_the_point():
+    comp = Fails(declarations=[fd('y1', 0.01, form='forward'), fd('y2', 0.001)])
+    problem = problem_of(comp)
+    expected = r"'comp'.*d\(y1\)/d\(x\) forward.*no point is left.*x\[0\] \+0\.01.*no convergence"
+    with pytest.raises(om.AnalysisError, match=expected):
+        problem.model.run_linearize()
+    assert problem.get_val('comp.x') == X
+
+
+def test_failures_are_evaluations_and_are_counted_as_planned():
+    comp = Fails(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
+    problem = problem_of(comp)
+    with count_calls(problem) as counts, pytest.warns(om.DerivativesWarning):
+        problem.model.run_linearize()
+    assert counts.total('comp') == comp.calls == fd_cost(comp).total
+    counts.verify()
+
+
+def test_a_colored_lane_falls_back_as_one():
+    """The point that fails is shared by the columns of its color; each keeps its own step."""
+
+    class FailsBanded(HeldBanded):
+        limit = np.inf
+
+        def compute(self, inputs, outputs):
+            super().compute(inputs, outputs)
+            if inputs['z'][3] > self.limit:
+                raise om.AnalysisError('no convergence')
+
+    comp = FailsBanded(declarations=[fd('y2', 0.05, wrt='z')], coloring={'wrt': 'z'})
+    problem = problem_of(comp)
+    problem.model.run_linearize()
+    z = problem.get_val('comp.z')
+    comp.limit = z[3] + 0.01
+    with pytest.warns(om.DerivativesWarning, match=r'z\[3\].*no convergence'):
+        partials = partials_of(problem)
+    backward = (np.exp(z) - np.exp(z - 0.05)) / 0.05
+    # Two points of y2, and the forward point that the coloring declares for y1.
+    assert fd_cost(comp).total == 3
+    np.testing.assert_allclose(partials['y2', 'z'], np.diag(backward), atol=1e-12)
+
+
+def test_weights_of_any_points():
+    offsets = [0.3, -0.1, 0.25]
+    weights, base = weights_at(offsets)
+    for power, moment in enumerate([0.0, 1.0, 0.0, 0.0]):
+        total = weights @ np.array(offsets) ** power + base * 0.0**power
+        assert total == pytest.approx(moment, abs=1e-12)
