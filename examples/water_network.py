@@ -218,12 +218,12 @@ class Clock:
 
 
 def main(argv=None):
-    """Read the command line and run."""
+    """Read the command line, run, and return the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--quick', action='store_true', help='less of everything, within a minute')
     parser.add_argument('--out', default='.', metavar='DIR', help='where the two files go')
     arguments = parser.parse_args(argv)
-    run(quick=arguments.quick, out=arguments.out)
+    return run(quick=arguments.quick, out=arguments.out)
 
 
 if __name__ == '__main__':

@@ -90,7 +90,7 @@ def run_experiments(network, runs, seed, record):
 
     reader = om.CaseReader(record)
     cases = [reader.get_case(case) for case in reader.list_cases('driver', out_stream=None)]
-    cases = [case for case in cases if case.success]
+    cases = [case for case in cases if np.all(np.isfinite(case['energy']))]
     day = {name: np.array([case[name] for case in cases]) for name in inputs + outputs}
     # A component's variables are (1, 24) and (1,): one day at a time.
     return {name: value if name == 'flow' else value[:, 0] for name, value in day.items()}
