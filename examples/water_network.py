@@ -192,9 +192,12 @@ def _run(effort, out, seed):
 
 
 def _drive(problem):
-    """Run the driver; that it stops at the number of iterations that it was given is no failure."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        problem.run_driver()
+    """Run the driver; that it stops at the number of iterations it was given is no failure."""
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        result = problem.run_driver()
+    if not result.success and 'Iteration limit' not in told.getvalue():
+        print(told.getvalue())
 
 
 class Clock:
