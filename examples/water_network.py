@@ -172,7 +172,9 @@ def _run(effort, out, seed):
     problem.run_model()
     outcome['surrogate in EPANET'] = figures(problem, limits)
     plan = fd_cost(problem.model.day)
-    print(f'At most {effort.iterations} iterations in EPANET, each {plan.total} evaluations …')
+    print(
+        f'At most {effort.iterations} iterations in EPANET; a linearization is {plan.total} days …'
+    )
     with count_calls(problem) as counts:
         _drive(problem)
     counts.verify()  # raises if what was measured is not what was predicted

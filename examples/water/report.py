@@ -54,7 +54,7 @@ def cost_table(plan, counts, path):
         predicted = cost.owned * linearizations
         lines.append(f'{declaration!s:<62} {predicted:9d} {measured.get(str(declaration), 0):9d}')
     total, made = plan.total * linearizations, sum(measured.values())
-    title = f'{plan.total} an iteration, {linearizations} times'
+    title = f'{linearizations} linearizations, each {plan.total}'
     return '\n'.join([*lines, f'{title:<62} {total:9d} {made:9d}'])
 
 
