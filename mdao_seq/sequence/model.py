@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
@@ -91,11 +92,11 @@ class SequenceModel:
             'inputs, static_inputs and outputs', self.inputs + self.static_inputs + self.outputs
         )
         for name, value in (('hidden_size', hidden_size), ('num_layers', num_layers)):
-            if not isinstance(value, int) or value < 1:
+            if not isinstance(value, Integral) or value < 1:
                 raise ValueError(f'{name} = {value!r}: must be an integer of at least 1')
         self._cell = make_cell(cell, nonlinearity)
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
+        self.hidden_size = int(hidden_size)
+        self.num_layers = int(num_layers)
         self.bias = bool(bias)
         self.input_normalization = Normalization.identity(self.input_size)
         self.output_normalization = Normalization.identity(self.output_size)
@@ -248,8 +249,8 @@ class SequenceModel:
         *,
         validation_fraction: float = 0.2,
         epochs: int = 500,
-        batch_size: int = 32,
-        learning_rate: float = 1e-2,
+        batch_size: int = 16,
+        learning_rate: float = 0.01,
         patience: int = 50,
         clip_norm: float | None = 1.0,
         seed: int = 0,
@@ -275,7 +276,8 @@ class SequenceModel:
         batch_size : int
             Sequences in one step of Adam.
         learning_rate : float
-            Step of Adam at the beginning; it falls to a hundredth along a cosine over `epochs`.
+            Step of Adam at the beginning; halved after every 0.4 `patience` epochs without a better
+            validation error.
         patience : int
             Epochs without a better validation error before training stops.
         clip_norm : float or None

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,8 @@ from mdao_seq.sequence.parameters import ParameterVector
 if TYPE_CHECKING:
     from mdao_seq.sequence.model import SequenceModel
 
-# The learning rate falls to this fraction of its first value.
-_LAST_RATE = 0.01
+# After this fraction of the patience without a better loss, the learning rate is halved.
+_PLATEAU = 0.4
 # Sequences in one run that only measures a loss: enough for fast products, little memory.
 _MEASURED_TOGETHER = 256
 
@@ -90,49 +91,80 @@ def train(
         model.input_normalization = Normalization.of(x[training])
         model.output_normalization = Normalization.of(y[training])
 
-    parameters = ParameterVector(model.weights)
-    best = parameters.values.copy()
-    history = History()
-
-    def run_epochs() -> None:
-        adam = Adam(best.size)
-        least = math.inf
-        bar = tqdm(range(epochs), disable=_disable(progress), unit='epoch', leave=False)
-        for epoch in bar:
-            rate = learning_rate * _cosine(epoch / epochs)
-            losses = []
-            order = rng.permutation(training)
-            for batch in np.array_split(order, math.ceil(order.size / batch_size)):
-                loss, gradient = _loss_and_gradient(model, parameters, x[batch], y[batch])
-                _check_finite(loss, epoch, learning_rate)
-                losses.append(loss * batch.size)
-                parameters.values += adam.step(_clipped(gradient, clip_norm), rate)
-            train_loss = sum(losses) / order.size
-            validation_loss = (
-                _loss(model, parameters, x[validation], y[validation])
-                if validation.size
-                else train_loss
-            )
-            _check_finite(validation_loss, epoch, learning_rate)
-            history.train_loss.append(train_loss)
-            history.validation_loss.append(validation_loss)
-            bar.set_postfix_str(f'loss {train_loss:.2e}, validation {validation_loss:.2e}')
-            if validation_loss < least:
-                least = validation_loss
-                best[:] = parameters.values
-                history.best_epoch = epoch
-            elif epoch - history.best_epoch >= patience:
-                history.stopped = 'patience'
-                return
-
+    run = _Run(model, learning_rate, clip_norm)
+    epochs_left = tqdm(range(epochs), disable=_disable(progress), unit='epoch', leave=False)
     try:
-        run_epochs()
+        for epoch in epochs_left:
+            order = rng.permutation(training)
+            batches = np.array_split(order, math.ceil(order.size / batch_size))
+            train_loss = run.train_on([(x[batch], y[batch]) for batch in batches])
+            validation_loss = run.measure(x[validation], y[validation], train_loss)
+            epochs_left.set_postfix_str(f'loss {train_loss:.2e}, validation {validation_loss:.2e}')
+            if epoch - run.history.best_epoch >= patience:
+                run.history.stopped = 'patience'
+                break
+            if epoch - run.last_change >= _PLATEAU * patience:
+                run.halve_rate()
     except KeyboardInterrupt:
-        history.stopped = 'interrupted'
+        run.history.stopped = 'interrupted'
     finally:
-        parameters.values[:] = best
-        model.weights = parameters.by_name
-    return history
+        epochs_left.close()
+        model.weights = run.best_weights()
+    return run.history
+
+
+class _Run:
+    """A training run: the weights now, the best so far, and what happened."""
+
+    def __init__(self, model: 'SequenceModel', learning_rate: float, clip_norm: float | None):
+        self.history = History()
+        # Epoch of the last better loss or change of the learning rate.
+        self.last_change = 0
+        self._model = model
+        self._rate = learning_rate
+        self._clip_norm = clip_norm
+        self._parameters = ParameterVector(model.weights)
+        self._best = self._parameters.values.copy()
+        self._least = math.inf
+        self._adam = Adam(self._best.size)
+
+    def train_on(self, batches: list[tuple[Array, Array]]) -> float:
+        """Make a step on each batch; return the mean loss over all sequences."""
+        total = 0.0
+        for x, y in batches:
+            loss, gradient = _loss_and_gradient(self._model, self._parameters, x, y)
+            self._check_finite(loss)
+            step = self._adam.step(_clipped(gradient, self._clip_norm), self._rate)
+            self._parameters.values += step
+            total += loss * len(x)
+        return total / sum(len(x) for x, _ in batches)
+
+    def measure(self, x: Array, y: Array, train_loss: float) -> float:
+        """Close an epoch; return its loss on what was held back, or `train_loss` without any."""
+        loss = _loss(self._model, self._parameters, x, y) if len(x) else train_loss
+        self._check_finite(loss)
+        self.history.train_loss.append(train_loss)
+        self.history.validation_loss.append(loss)
+        if loss < self._least:
+            self._least = loss
+            self._best[:] = self._parameters.values
+            self.history.best_epoch = self.last_change = len(self.history.train_loss) - 1
+        return loss
+
+    def halve_rate(self) -> None:
+        self._rate *= 0.5
+        self.last_change = len(self.history.train_loss) - 1
+
+    def best_weights(self) -> dict[str, Array]:
+        self._parameters.values[:] = self._best
+        return self._parameters.by_name
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise TrainingDiverged(
+                f'the loss is {loss} in epoch {len(self.history.train_loss)} at a learning rate of '
+                f'{self._rate}; try a smaller learning_rate or a clip_norm'
+            )
 
 
 def _check_settings(
@@ -146,7 +178,7 @@ def _check_settings(
     if not 0.0 <= validation_fraction < 1.0:
         raise ValueError(f'validation_fraction = {validation_fraction}: must be in [0, 1)')
     for name, value in (('epochs', epochs), ('batch_size', batch_size), ('patience', patience)):
-        if not isinstance(value, (int, np.integer)) or value < 1:
+        if not isinstance(value, Integral) or value < 1:
             raise ValueError(f'{name} = {value!r}: must be an integer of at least 1')
     for name, positive in (('learning_rate', learning_rate), ('clip_norm', clip_norm)):
         if positive is not None and not positive > 0.0:
@@ -168,11 +200,6 @@ def _split(rng: np.random.Generator, count: int, fraction: float) -> tuple[Array
 def _disable(progress: bool | None) -> bool | None:
     """Return what tqdm calls `disable`; its None means: unless on a terminal."""
     return None if progress is None else not progress
-
-
-def _cosine(done: float) -> float:
-    """Return the learning rate by its first value (Loshchilov and Hutter, arXiv 1608.03983)."""
-    return _LAST_RATE + (1.0 - _LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * done))
 
 
 def _loss_and_gradient(
@@ -198,11 +225,3 @@ def _loss(model: 'SequenceModel', parameters: ParameterVector, x: Array, y: Arra
 def _clipped(gradient: Array, longest: float | None) -> Array:
     length = float(np.linalg.norm(gradient))
     return gradient * (longest / length) if longest is not None and length > longest else gradient
-
-
-def _check_finite(loss: float, epoch: int, learning_rate: float) -> None:
-    if not math.isfinite(loss):
-        raise TrainingDiverged(
-            f'the loss is {loss} in epoch {epoch}; try a learning_rate below {learning_rate} or a '
-            'clip_norm'
-        )

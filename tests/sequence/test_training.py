@@ -27,8 +27,8 @@ def normalized_error(model, inputs, outputs):
 def test_learns_a_tank(cell):
     inputs, outputs = tank_data()
     model = tank_model(cell)
-    history = model.fit(inputs, outputs, epochs=80, batch_size=16)
-    assert len(history.train_loss) == len(history.validation_loss) <= 80
+    history = model.fit(inputs, outputs, epochs=120)
+    assert len(history.train_loss) == len(history.validation_loss) <= 120
     assert min(history.validation_loss) == history.validation_loss[history.best_epoch]
     assert normalized_error(model, *tank_data(seed=99)) < 0.01
 
@@ -71,6 +71,18 @@ def test_patience_stops_and_the_best_weights_are_kept(monkeypatch):
     assert (history.best_epoch, history.stopped) == (1, 'patience')
     trained = np.concatenate([weight.ravel() for weight in model.weights.values()])
     np.testing.assert_array_equal(trained, kept[1])
+
+
+def test_learning_rate_is_halved_on_a_plateau(monkeypatch):
+    rates = []
+    real = Adam.step
+    monkeypatch.setattr(training, '_loss', lambda *_: 1.0)
+    monkeypatch.setattr(
+        Adam, 'step', lambda self, g, rate: rates.append(rate) or real(self, g, rate)
+    )
+    history = tank_model().fit(*tank_data(count=10), patience=10, learning_rate=0.08)
+    assert (history.best_epoch, history.stopped) == (0, 'patience')
+    assert rates == [0.08] * 5 + [0.04] * 4 + [0.02] * 2
 
 
 def test_validation_loss_is_that_of_the_weights_kept():
@@ -142,7 +154,9 @@ def test_divergence_is_an_error_that_keeps_the_best_weights():
     model = SequenceModel('pump', 'level', 'demand', cell='elman', nonlinearity='relu', seed=2)
     with (
         np.errstate(all='ignore'),
-        pytest.raises(TrainingDiverged, match=r'the loss is (inf|nan) in epoch \d+; try a learn'),
+        pytest.raises(
+            TrainingDiverged, match=r'the loss is (inf|nan) in epoch \d+ at a learning rate'
+        ),
     ):
         model.fit(inputs, outputs, learning_rate=1e60, clip_norm=None)
     assert all(np.all(np.isfinite(weight)) for weight in model.weights.values())
