@@ -49,7 +49,7 @@ from mdao_seq import CallCounts, EvaluationPlan, count_calls, fd_cost
 
 CONSTANT_SPEED = 0.77  # both pumps, all day: the schedule that the network has settled to
 HELD_OUT = 0.15
-TRUST = 0.05  # how far EPANET's optimum may be from the surrogate's, in speed
+TRUST = 0.1  # how far EPANET's optimum may be from the surrogate's, in speed
 
 
 class Effort(NamedTuple):
