@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
+import openmdao
 from openmdao.approximation_schemes.approximation_scheme import ApproximationScheme
 from openmdao.approximation_schemes.complex_step import ComplexStep
 from openmdao.approximation_schemes.finite_difference import FiniteDifference
@@ -52,6 +53,7 @@ class HeldComponent:
     _held_plan = None
     _held_coloring = None
     _inside_setup = False
+    _held_methods_run: frozenset | set = frozenset()
 
     def _get_approx_scheme(self, method):
         if method not in _STOCK:
@@ -93,6 +95,27 @@ class HeldComponent:
                     'compute_jacvec_product), so that it would never be computed. Set '
                     'matrix_free = False in setup, or drop the declaration.'
                 )
+
+    def _linearize(self, *args, **kwargs):
+        self._held_methods_run = set()
+        super()._linearize(*args, **kwargs)
+        if _approximated_keys(self) and not self.matrix_free:
+            planned = {declaration.method for declaration in self._checked_plan().declarations}
+            if planned != self._held_methods_run:
+                self._refuse_version()
+
+    def _checked_plan(self):
+        if self._held_plan is None:
+            self._refuse_version()
+        return self._held_plan
+
+    def _refuse_version(self):
+        # Else partials would be zero, or share one step, without a word (as on 3.36 to 3.39).
+        raise RuntimeError(
+            f'{self.msginfo}: OpenMDAO {openmdao.__version__} did not run the approximations that '
+            'PerOutputFD holds; use a version that mdao_seq was checked on (3.40.0 to 3.45.1), or '
+            'an mdao_seq that was checked on this one.'
+        )
 
     def _resolve_partials_patterns(self, of, wrt, pattern_meta):
         replaced = pattern_meta.get(REPLACED)
@@ -141,7 +164,7 @@ class HeldComponent:
     def _current_plan(self):
         """Return the plan at present: relative steps move, and a coloring may have been found."""
         coloring = _coloring(self)
-        declarations = self._held_plan.declarations
+        declarations = self._checked_plan().declarations
         if coloring is not self._held_coloring or any(d.is_relative for d in declarations):
             self._held_plan = _build(self, declarations)
             self._held_coloring = coloring
@@ -170,6 +193,7 @@ class PlannedScheme(ApproximationScheme):
     def compute_approximations(self, system, jac):
         """Evaluate the points and write each declaration's rows, and no others, into `jac`."""
         plan, method = system._current_plan(), self.method
+        system._held_methods_run.add(method)
         if method == 'cs' and system.under_complex_step:
             plan, method = _real_steps_instead(system, plan), 'fd'
         # The layout is made once for a plan; only relative steps make a new plan each time.
