@@ -38,6 +38,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 from water.design import DEMAND, Limits, design_problem, figures, schedule_of
 from water.experiments import run_experiments
 from water.exposure import FlowGraph, flows_that_matter
@@ -175,7 +176,8 @@ def _run(effort, out, seed):
     print(
         f'At most {effort.iterations} iterations in EPANET; a linearization is {plan.total} days …'
     )
-    with count_calls(problem) as counts:
+    with count_calls(problem) as counts, tqdm(desc='EPANET days', disable=None, leave=False) as bar:
+        problem.model.day.options['bar'] = bar
         _drive(problem)
     counts.verify()  # raises if what was measured is not what was predicted
     outcome['after'] = figures(problem, limits)

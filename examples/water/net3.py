@@ -199,6 +199,9 @@ class EpanetDay(PerOutputFD, om.ExplicitComponent):
     def initialize(self):
         """Declare the options."""
         self.options.declare('network', types=Net3, recordable=False, desc='What is simulated.')
+        self.options.declare(
+            'bar', default=None, recordable=False, desc='tqdm bar that advances with each day.'
+        )
 
     def setup(self):
         """Declare inputs and outputs."""
@@ -230,6 +233,8 @@ class EpanetDay(PerOutputFD, om.ExplicitComponent):
             for name in outputs:
                 outputs[name] = np.nan
             raise om.AnalysisError(f"'{self.pathname}': {error}") from error
+        if self.options['bar'] is not None:
+            self.options['bar'].update()
         for tank, level in zip(TANKS, day.level.T, strict=True):
             outputs[level_of(tank)] = level
         outputs['energy'] = day.energy
