@@ -348,7 +348,8 @@ class _Failures:
         failed = ', '.join(f'{o:+g}' for o, ok in zip(offsets, worked, strict=True) if not ok)
         where = f'the point {elements} {failed} failed or is not finite{self._reason}'
         if not worked.any():
-            raise AnalysisError(f'{msginfo}: {declaration}: no point is left; {where}')
+            told = _not_finite(self._system)
+            raise AnalysisError(f'{msginfo}: {declaration}: no point is left; {where}{told}')
         counted = self._system.fd_fallbacks
         if declaration not in counted:
             issue_warning(
@@ -359,6 +360,15 @@ class _Failures:
             )
         counted[declaration] = counted.get(declaration, 0) + 1
         return weights_at([o for o, ok in zip(offsets, worked, strict=True) if ok])
+
+
+def _not_finite(system):
+    """Name the first input that is not finite, which explains what follows from it."""
+    for name, value in system._inputs.items():
+        bad = np.flatnonzero(~np.isfinite(value))
+        if bad.size:
+            return f'; the input {name}[{bad[0]}] is {np.ravel(value)[bad[0]]}'
+    return ''
 
 
 def _layout(system, jac, plan, method):

@@ -2,6 +2,8 @@
 
 from fnmatch import fnmatchcase
 
+from openmdao.core.component import Component
+
 from mdao_seq.approximation._openmdao import (
     HeldComponent,
     has_subjacs,
@@ -36,9 +38,15 @@ def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
     ------
     RuntimeError
         Before ``final_setup``.
+    TypeError
+        If `comp` is not a component.
     ValueError
         If `of` or `wrt` matches no declaration.
     """
+    if not isinstance(comp, Component):
+        raise TypeError(
+            f'fd_cost({comp!r}): a component is needed; of a group, ask its components one by one'
+        )
     if not has_subjacs(comp):
         raise RuntimeError(f'{comp.msginfo}: call final_setup() on the problem before fd_cost')
     ofs, wrts = _patterns(of), _patterns(wrt)

@@ -91,12 +91,12 @@ class PageRankComp(om.ExplicitComponent):
         """Declare inputs and output."""
         graph = self.options['graph']
         if graph.nnz == 0:
-            raise ValueError(f"'{self.pathname}': the graph has no edges")
+            raise ValueError(f'{self.msginfo}: the graph has no edges')
         of_nodes = self.options['of_nodes']
         nodes = range(graph.n) if of_nodes is None else [graph.node(node) for node in of_nodes]
         self._nodes = np.array(nodes, dtype=int)
         if np.unique(self._nodes).size != self._nodes.size or not self._nodes.size:
-            raise ValueError(f"'{self.pathname}': of_nodes must name some nodes, each once")
+            raise ValueError(f'{self.msginfo}: of_nodes must name some nodes, each once')
         personalization = self.options['personalization']
         if personalization is None:
             personalization = np.full(graph.n, 1.0 / graph.n)
@@ -129,7 +129,7 @@ class PageRankComp(om.ExplicitComponent):
                 for name in d_inputs:
                     d_inputs[name] += getattr(gradient, name)
         except (NotConverged, NotDifferentiable) as error:
-            raise om.AnalysisError(f"'{self.pathname}': {error}") from error
+            raise om.AnalysisError(f'{self.msginfo}: {error}') from error
 
     def _linearized(self, inputs):
         """Return the solution at `inputs`, made once for each input point."""
@@ -148,7 +148,7 @@ class PageRankComp(om.ExplicitComponent):
                     max_iterations=options['max_iterations'],
                 )
             except (InputError, NotConverged) as error:
-                raise om.AnalysisError(f"'{self.pathname}': {error}") from error
+                raise om.AnalysisError(f'{self.msginfo}: {error}') from error
             self._solved_at = point
         return self._solved
 

@@ -114,7 +114,7 @@ class RNNComp(om.ExplicitComponent):
         try:
             x = self._model.pack_inputs({name: inputs[name] for name in inputs})
         except InputError as error:
-            raise om.AnalysisError(f"'{self.pathname}': {error}") from error
+            raise om.AnalysisError(f'{self.msginfo}: {error}') from error
         if np.iscomplexobj(x) and not np.any(x.imag):
             x = x.real
         if (

@@ -174,4 +174,4 @@ class EvaluationPlan:
         plural = '' if self.total == 1 else 's'
         bound = ' (no coloring is known yet)' if self.is_upper_bound else ''
         title += f'{self.total} evaluation{plural} per linearization{bound}'
-        return f'{title}\n{text_table(header, rows)}'
+        return f'{title}\n{text_table(header, rows)}' if rows else f'{title}: none is approximated'

@@ -79,6 +79,15 @@ def test_no_point_left_names_the_declaration_and_the_point():
     assert problem.get_val('comp.x') == X
 
 
+def test_a_nan_input_is_named():
+    comp = Held(declarations=[fd('y1', 0.01)])
+    problem = problem_of(comp)
+    problem.set_val('comp.x', np.nan)
+    problem.run_model()
+    with pytest.raises(om.AnalysisError, match=r'no point is left.*the input x\[0\] is nan'):
+        problem.model.run_linearize()
+
+
 def test_failures_are_evaluations_and_are_counted_as_planned():
     comp = Fails(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
     problem = problem_of(comp)

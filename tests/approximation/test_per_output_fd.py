@@ -446,3 +446,15 @@ def test_fd_cost_of_a_component_that_is_not_held_is_what_openmdao_does():
 def test_fd_cost_before_final_setup():
     with pytest.raises(RuntimeError, match='final_setup'):
         fd_cost(Held(declarations=[fd('y1', 0.01)]))
+
+
+def test_fd_cost_of_a_group_says_what_to_ask():
+    problem = problem_of(Held(declarations=[fd('y1', 0.01)]))
+    with pytest.raises(TypeError, match='a component is needed'):
+        fd_cost(problem.model)
+
+
+def test_fd_cost_of_exact_partials():
+    comp = Held(declarations=[{'of': 'y1', 'wrt': 'x', 'val': 1.0}])
+    problem_of(comp)
+    assert str(fd_cost(comp)) == 'comp: 0 evaluations per linearization: none is approximated'

@@ -164,14 +164,29 @@ def test_complex_step_across_the_model_agrees_with_exact_totals():
 @pytest.mark.parametrize(
     ('name', 'index', 'value', 'message'),
     [
-        ('weights', 4, -0.5, r"'comp': weights\[4\] = -0.5 \(edge \d+ -> \d+\)"),
-        ('weights', 4, np.nan, r"'comp': weights\[4\] = nan"),
-        ('damping', 0, 1.0, r"'comp': damping = 1.0: must be in \[0, 1\)"),
-        ('damping', 0, -0.1, r"'comp': damping = -0.1"),
-        ('damping', 0, np.nan, r"'comp': damping = nan"),
-        ('personalization', 3, -2.0, r"'comp': personalization\[3\] = -2.0 \(node 3\)"),
-        ('personalization', 3, np.nan, r"'comp': personalization\[3\] = nan"),
-        ('personalization', slice(None), 0.0, r"'comp': personalization sums to 0.0"),
+        (
+            'weights',
+            4,
+            -0.5,
+            r"'comp' <class PageRankComp>: weights\[4\] = -0.5 \(edge \d+ -> \d+\)",
+        ),
+        ('weights', 4, np.nan, r"'comp' <class PageRankComp>: weights\[4\] = nan"),
+        ('damping', 0, 1.0, r"'comp' <class PageRankComp>: damping = 1.0: must be in \[0, 1\)"),
+        ('damping', 0, -0.1, r"'comp' <class PageRankComp>: damping = -0.1"),
+        ('damping', 0, np.nan, r"'comp' <class PageRankComp>: damping = nan"),
+        (
+            'personalization',
+            3,
+            -2.0,
+            r"'comp' <class PageRankComp>: personalization\[3\] = -2.0 \(node 3\)",
+        ),
+        ('personalization', 3, np.nan, r"'comp' <class PageRankComp>: personalization\[3\] = nan"),
+        (
+            'personalization',
+            slice(None),
+            0.0,
+            r"'comp' <class PageRankComp>: personalization sums to 0.0",
+        ),
     ],
 )
 def test_bad_input_is_an_analysis_error_that_names_it(name, index, value, message):
@@ -186,7 +201,10 @@ def test_bad_input_is_an_analysis_error_that_names_it(name, index, value, messag
 
 def test_not_converged_is_an_analysis_error():
     comp = PageRankComp(graph=random_graph(), method='power', max_iterations=4)
-    with pytest.raises(om.AnalysisError, match=r"'comp': power came to a residual of .* in 4 iter"):
+    with pytest.raises(
+        om.AnalysisError,
+        match=r"'comp' <class PageRankComp>: power came to a residual of .* in 4 iter",
+    ):
         problem_of(comp).run_model()
 
 
@@ -195,7 +213,10 @@ def test_row_of_zeros_runs_but_has_no_weight_derivative():
     problem = problem_of(PageRankComp(graph=graph), weights=[1.0, 0.0, 0.0, 2.0])
     problem.run_model()
     assert problem.get_val('comp.rank').sum() == pytest.approx(1.0)
-    with pytest.raises(om.AnalysisError, match="'comp': all weights that leave node 'b' are zero"):
+    with pytest.raises(
+        om.AnalysisError,
+        match="'comp' <class PageRankComp>: all weights that leave node 'b' are zero",
+    ):
         problem.compute_totals(['comp.rank'], ['comp.weights'])
     totals = problem.compute_totals(['comp.rank'], ['comp.damping'])
     assert np.all(np.isfinite(totals['comp.rank', 'comp.damping']))
