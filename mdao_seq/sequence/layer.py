@@ -50,7 +50,7 @@ class LayerTrace:
     def __init__(self, cell: Cell, weights: LayerWeights, inputs: Array):
         self._cell = cell
         self._weights = weights
-        self._inputs = inputs
+        self._input_sequence = inputs
         seq_len, batch_size, _ = inputs.shape
         hidden_size = weights.weight_hh.shape[1]
         self._gates_shape = (batch_size, cell.num_gates, hidden_size)
@@ -128,7 +128,7 @@ class LayerTrace:
         before = over_time([states[0] for states in self._states[:-1]])
         return LayerSensitivities(
             self._weights,
-            self._inputs,
+            self._input_sequence,
             before,
             over_time(drive_bars[::-1]),
             over_time(recurrent_bars[::-1]),
@@ -163,7 +163,7 @@ class LayerSensitivities:
     ):
         rows = weights.weight_hh.shape[0]
         self._weights = weights
-        self._inputs = inputs
+        self._input_sequence = inputs
         self._before = before
         self._drive_bar = drive_bar.reshape(*drive_bar.shape[:2], rows)
         self._recurrent_bar = recurrent_bar.reshape(*recurrent_bar.shape[:2], rows)
@@ -178,7 +178,7 @@ class LayerSensitivities:
         recurrent_bar = flat(self._recurrent_bar)
         has_bias = self._weights.bias_ih is not None
         return LayerWeights(
-            weight_ih=drive_bar.T @ flat(self._inputs),
+            weight_ih=drive_bar.T @ flat(self._input_sequence),
             weight_hh=recurrent_bar.T @ flat(self._before),
             bias_ih=drive_bar.sum(axis=0) if has_bias else None,
             bias_hh=recurrent_bar.sum(axis=0) if has_bias else None,

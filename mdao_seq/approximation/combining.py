@@ -1,0 +1,137 @@
+"""From evaluations to partials: each declaration's weights, and what is done where points fail."""
+
+from typing import NamedTuple
+
+import numpy as np
+from openmdao.core.analysis_error import AnalysisError
+from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
+
+from mdao_seq.differences.declaration import Declaration
+from mdao_seq.differences.stencils import weights_at
+
+
+class Partial(NamedTuple):
+    """A declared partial, and its place in the rows of its combination."""
+
+    rows: slice
+    subjac: object
+    declaration: Declaration
+
+
+class Combination(NamedTuple):
+    """Declarations that combine the same points with the same weights.
+
+    Attributes
+    ----------
+    points : slice or list of int
+        Which evaluations.
+    offsets : tuple of float or complex
+        Where they lie, in the units of the input.
+    weights : ndarray
+        Their weights, divided by the step.
+    base_weight : float
+        Weight of the base point, divided by the step.
+    rows : slice
+        Rows of the residual that the partials span.
+    partials : list of Partial
+        The partials.
+    """
+
+    points: slice | list
+    offsets: tuple
+    weights: np.ndarray
+    base_weight: float
+    rows: slice
+    partials: list
+
+    @classmethod
+    def of(cls, used, offsets, weights, base_weight, partials):
+        """Combine `used` points for (rows of the residual, subjac, declaration)."""
+        start = min(rows.start for rows, _, _ in partials)
+        stop = max(rows.stop for rows, _, _ in partials)
+        placed = [
+            Partial(slice(rows.start - start, rows.stop - start), subjac, declaration)
+            for rows, subjac, declaration in partials
+        ]
+        consecutive = range(used[0], used[0] + len(used))
+        # NumPy takes a slice without a copy.
+        points = slice(consecutive.start, consecutive.stop)
+        if used != tuple(consecutive):
+            points = list(used)
+        return cls(points, offsets, np.array(weights), base_weight, slice(start, stop), placed)
+
+    def write(self, columns, values, at_base, failures):
+        """Write the derivative of a lane into its columns."""
+        used, base = values[self.points, self.rows], at_base[self.rows]
+        derivative = self.weights @ used
+        if self.base_weight:
+            derivative += self.base_weight * base
+        if not np.isfinite(derivative).all():
+            for partial in self.partials:
+                mine = np.isfinite(used[:, partial.rows]).all(axis=1)
+                if not mine.all():
+                    weights, base_weight = failures.fall_back(partial, self.offsets, mine, columns)
+                    derivative[partial.rows] = (
+                        weights @ used[mine, partial.rows] + base_weight * base[partial.rows]
+                    )
+        for column, own in columns:
+            # What the other columns of a color did to the other rows is not this column's.
+            mine = derivative if own is None else np.where(own[self.rows], derivative, 0.0)
+            for partial in self.partials:
+                partial.subjac.set_col(column, mine[partial.rows])
+
+
+class Failures:
+    """Points at which a component failed, or gave what is not a number.
+
+    Parameters
+    ----------
+    component : PerOutputFD
+        Its `fd_fallbacks` are counted.
+    inputs : Vector
+        Its inputs, by name.
+    """
+
+    def __init__(self, component, inputs):
+        self._component = component
+        self._inputs_by_name = inputs
+        self._reason = ''
+
+    def at_point(self, value, error):
+        """Note that an evaluation failed."""
+        value[:] = np.nan
+        self._reason = f': {error}'
+
+    def fall_back(self, partial, offsets, worked, columns):
+        """Return the weights of the points that worked and of the base point.
+
+        Raises
+        ------
+        AnalysisError
+            If none worked; it names the declaration and the points.
+        """
+        declaration, msginfo = partial.declaration, self._component.msginfo
+        elements = ', '.join(f'{declaration.wrt}[{column}]' for column, _ in columns)
+        failed = ', '.join(f'{o:+g}' for o, ok in zip(offsets, worked, strict=True) if not ok)
+        where = f'the point {elements} {failed} failed or is not finite{self._reason}'
+        if not worked.any():
+            told = self._not_finite_input()
+            raise AnalysisError(f'{msginfo}: {declaration}: no point is left; {where}{told}')
+        counted = self._component.fd_fallbacks
+        if declaration not in counted:
+            issue_warning(
+                f'{declaration}: {where}. The points that worked are used, here and wherever this '
+                'happens again; fd_fallbacks counts how often.',
+                prefix=msginfo,
+                category=DerivativesWarning,
+            )
+        counted[declaration] = counted.get(declaration, 0) + 1
+        return weights_at([o for o, ok in zip(offsets, worked, strict=True) if ok])
+
+    def _not_finite_input(self):
+        """Name the first input that is not finite, which explains what follows from it."""
+        for name, value in self._inputs_by_name.items():
+            bad = np.flatnonzero(~np.isfinite(value))
+            if bad.size:
+                return f'; the input {name}[{bad[0]}] is {np.ravel(value)[bad[0]]}'
+        return ''
