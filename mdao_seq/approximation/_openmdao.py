@@ -54,6 +54,7 @@ class HeldComponent:
     _held_coloring = None
     _inside_setup = False
     _held_methods_run: frozenset | set = frozenset()
+    _declares_as_openmdao = False
 
     def _get_approx_scheme(self, method):
         if method not in _STOCK:
@@ -98,7 +99,11 @@ class HeldComponent:
 
     def _linearize(self, *args, **kwargs):
         self._held_methods_run = set()
-        super()._linearize(*args, **kwargs)
+        # An implicit component is linearized with its residuals scaled, but a difference is taken
+        # from residuals that are not: an explicit one unscales them itself.
+        scaled = [] if self.is_explicit() else [self._residuals]
+        with self._unscaled_context(residuals=scaled):
+            super()._linearize(*args, **kwargs)
         if _approximated_keys(self) and not self.matrix_free:
             planned = {declaration.method for declaration in self._checked_plan().declarations}
             if planned != self._held_methods_run:
@@ -151,7 +156,7 @@ class HeldComponent:
 
     def _replace_declaration(self, of, wrt, declare):
         """Declare anew, where OpenMDAO would merge into an earlier declaration of these names."""
-        key = tuple(n if isinstance(n, str) else tuple(n) for n in (of, wrt))
+        key = of, wrt
         earlier = self._declared_partials_patterns.pop(key, {})
         meta = declare()
         if 'method' not in meta:
@@ -470,15 +475,35 @@ def plan_declared(system, use_relevance=True, keep=None) -> EvaluationPlan:
 
 def _declaration(system, key):
     meta = system._subjacs_info[key]
-    names = ('method', 'step', 'form', 'step_calc', 'minimum_step')
+    if system._declares_as_openmdao:
+        options = _as_openmdao_means(meta)
+    else:
+        options = {name: meta.get(name) for name in _OPTIONS}
     try:
         return Declaration(
-            *(_relative(system, name) for name in key),
-            **{name: meta.get(name) for name in names},
-            order=meta.get(ORDER),
+            *(_relative(system, name) for name in key), **options, order=meta.get(ORDER)
         )
     except ValueError as error:
         raise ValueError(f'{system.msginfo}: {error}') from None
+
+
+_OPTIONS = ('method', 'step', 'form', 'step_calc', 'minimum_step')
+
+
+def _as_openmdao_means(meta):
+    """Return the options of a declaration that was written for OpenMDAO alone.
+
+    There a step of zero means the default, a negative one steps the other way, and no minimum step
+    means that the step may vanish.
+    """
+    step = np.asarray(meta.get('step') or 0.0).item()
+    if meta['method'] == 'cs':
+        return {'method': 'cs', 'step': abs(step) or None}
+    options = {name: meta.get(name) or None for name in _OPTIONS} | {'step': abs(step) or None}
+    if step < 0:
+        form = options['form'] or 'forward'
+        options['form'] = {'forward': 'backward', 'backward': 'forward'}.get(form, form)
+    return options
 
 
 def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
@@ -500,11 +525,7 @@ def _plan_by_input(system, metas):
         metas = {wrt: first if wrt in colored else meta for wrt, meta in metas.items()}
     declarations = []
     for wrt, meta in metas.items():
-        names = ('step',) if meta['method'] == 'cs' else ('step', 'step_calc', 'form')
-        options = {name: meta.get(name) for name in names}
-        # A negative step is legal there, and costs the same.
-        options['step'] = abs(options['step']) if options['step'] else None
-        declarations.append(Declaration('*', _relative(system, wrt), meta['method'], **options))
+        declarations.append(Declaration('*', _relative(system, wrt), **_as_openmdao_means(meta)))
     return _build(system, declarations)
 
 

@@ -100,6 +100,7 @@ def held_class(cls):
             '_held_from': cls,
             # A class that was not written for us fails where it would have failed without us.
             '_check_declaration': lambda self, *declaration: None,
+            '_declares_as_openmdao': True,
         },
     )
 

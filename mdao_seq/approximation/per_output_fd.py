@@ -104,6 +104,7 @@ class PerOutputFD(HeldComponent):
         ValueError
             For a step that is not positive, an unknown form, order, step_calc or method.
         """
+        of, wrt = _names(of), _names(wrt)
         if method in ('fd', 'cs'):
             self._check_declaration(of, wrt, method, step, form, order, step_calc, minimum_step)
         elif order is not None:
@@ -141,3 +142,8 @@ class PerOutputFD(HeldComponent):
             raise ValueError(
                 f'{self.msginfo}: declare_partials({of!r}, {wrt!r}, method={method!r}): {error}'
             ) from None
+
+
+def _names(names):
+    """Keep what an iterator yields: the names are read more than once."""
+    return names if isinstance(names, str) or not hasattr(names, '__iter__') else tuple(names)

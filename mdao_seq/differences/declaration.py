@@ -76,6 +76,8 @@ class Declaration:
             )
         for name in ('step', 'minimum_step'):
             value = getattr(self, name)
+            if isinstance(value, np.ndarray) and value.size == 1:
+                value = value.item()
             if not (isinstance(value, Real) and 0 < float(value) < inf):
                 raise ValueError(f'{name} {value!r} is not a positive finite number')
             fill(self, name, float(value))

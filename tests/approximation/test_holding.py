@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import openmdao.api as om
 import pytest
 from openmdao.core.component import Component
@@ -11,6 +12,7 @@ from mdao_seq import PerOutputFD, count_calls, fd_cost, hold_all_declarations, h
 from tests.approximation.components import Declared, Held, fd
 from tests.derivative_checks import partials_of
 
+X = 1.3
 TWO_STEPS = [fd('y1', 0.01), fd('y2', 0.05)]
 
 
@@ -122,3 +124,33 @@ def test_a_held_component_copies_and_pickles(copied):
     other.run_model()
     assert fd_cost(twin).total == 4
     assert type(twin).__qualname__ == 'Declared'
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        ({'step': -1e-3}, 3 * X**2 - 3e-3 * X + 1e-6),
+        ({'step': -1e-3, 'form': 'central'}, 3 * X**2 + 1e-6),
+        ({'step': -1e-3, 'form': 'backward'}, 3 * X**2 + 3e-3 * X + 1e-6),
+        ({'step': 1e-3, 'step_calc': 'rel', 'minimum_step': 0}, None),
+        ({'step': np.array([1e-3])}, 3 * X**2 + 3e-3 * X + 1e-6),
+        ({'step': 0}, None),
+    ],
+)
+def test_a_class_that_works_without_us_works_held(options, expected):
+    """What OpenMDAO gives a meaning to keeps it: negative, zero and size-1 array steps."""
+    found = []
+    for held in (False, True):
+        comp = Declared(declarations=[{'of': 'y1', 'wrt': 'x', 'method': 'fd', **options}])
+        problem = om.Problem(reports=False)
+        problem.model.add_subsystem('comp', comp)
+        if held:
+            hold_declarations(problem)
+        problem.setup()
+        problem.run_model()
+        with count_calls(problem) as counts:
+            found.append(problem.compute_totals(['comp.y1'], ['comp.x'])['comp.y1', 'comp.x'])
+        counts.verify()
+    assert found[1] == pytest.approx(found[0], rel=1e-8)
+    if expected is not None:
+        assert found[1] == pytest.approx(expected, rel=1e-9)

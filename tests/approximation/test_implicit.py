@@ -79,3 +79,38 @@ def test_newton_converges_on_them_and_every_evaluation_is_counted():
     assert totals['comp.u', 'comp.x'].item() == pytest.approx(1 / 12, rel=1e-4)
     assert counts.total('comp') == comp.calls
     counts.verify()
+
+
+class Scaled(PerOutputFD, om.ImplicitComponent):
+    """r = u**2 - a**2, with a scaled residual."""
+
+    def setup(self):
+        self.add_input('a', 2.0)
+        self.add_output('u', 1.0, ref=7.0, res_ref=100.0)
+
+    def setup_partials(self):
+        self.declare_partials('u', '*', method='fd', form='forward', step=1e-3)
+
+    def apply_nonlinear(self, inputs, outputs, residuals):
+        residuals['u'] = outputs['u'] ** 2 - inputs['a'] ** 2
+
+
+def test_a_scaled_residual_is_differenced_unscaled():
+    """A bug once, as it is in OpenMDAO: the base residual was taken scaled, the others not."""
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', Scaled())
+    comp.linear_solver = om.DirectSolver()
+    comp.nonlinear_solver = om.NewtonSolver(solve_subsystems=False, iprint=-1, maxiter=20)
+    problem.setup()
+    problem.final_setup()
+    problem.model.run_apply_nonlinear()
+    problem.model.run_linearize()
+    jac = comp._get_jacobian()
+    assert jac['comp.u', 'comp.u'].item() == pytest.approx(2.0 + 1e-3, rel=1e-9)
+    assert jac['comp.u', 'comp.a'].item() == pytest.approx(-4.0 - 1e-3, rel=1e-9)
+    problem.run_model()
+    assert problem.get_val('comp.u') == pytest.approx(2.0, rel=1e-9)
+    partials = problem.check_partials(out_stream=None, method='fd', form='central')
+    # Central of a quadratic is exact, forward is off by the step.
+    assert partials['comp']['u', 'u']['J_fd'] == pytest.approx(4.0, rel=1e-6)
+    assert partials['comp']['u', 'u']['J_fwd'] == pytest.approx(4.001, rel=1e-6)

@@ -55,6 +55,21 @@ def test_each_output_keeps_its_step():
     assert partials['y2', 'x'] == pytest.approx(exp_slope(0.05), rel=1e-12)
 
 
+def test_names_may_come_from_a_generator():
+    """A bug once: the generator was empty before OpenMDAO read it, and the partials were zero."""
+    comp = Held(
+        declarations=[{'of': (f'y{k}' for k in (1, 2)), 'wrt': iter(['x']), 'method': 'fd'}]
+    )
+    partials = partials_of(problem_of(comp))
+    assert partials['y1', 'x'] == pytest.approx(3 * X**2, rel=1e-5)
+    assert partials['y2', 'x'] == pytest.approx(np.exp(X), rel=1e-5)
+
+
+def test_a_name_that_is_none_is_openmdaos_error():
+    with pytest.raises(ValueError, match="the 'of' arg must be a string"):
+        problem_of(Held(declarations=[{'of': 3, 'wrt': 'x', 'method': 'fd'}]))
+
+
 @pytest.mark.parametrize(
     ('declarations', 'calls'),
     [
