@@ -43,7 +43,7 @@ from water.design import DEMAND, Limits, design_problem, figures, schedule_of
 from water.experiments import run_experiments
 from water.exposure import FlowGraph, flows_that_matter
 from water.net3 import HOURS, PUMPS, EpanetDay, Net3
-from water.report import cost_table, error_table, outcome_table, save_figure
+from water.report import cost_table, error_table, outcome_table, save_figure, verdict
 from water.surrogate import SurrogateDay, errors, train
 
 from mdao_seq import CallCounts, EvaluationPlan, count_calls, fd_cost
@@ -188,6 +188,7 @@ def _run(effort, out, seed):
     save_figure(picture, schedules, outcome, limits)
     clock.lap('figure')
     print('\n' + outcome_table(outcome, limits))
+    print(verdict(outcome['after'], effort.iterations))
     print('\n' + cost_table(plan, counts, 'day'))
     print('\n' + clock.table())
     files = (picture, out / 'model.safetensors')

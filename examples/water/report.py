@@ -29,21 +29,34 @@ def error_table(errors):
     return '\n'.join(lines)
 
 
+EXCESS = {
+    'over exposure': 'exposure above its limit, per mille',
+    'low pressure': 'pressure below its limit, m',
+    'bounds': 'tank levels outside their bounds, m',
+    'end': 'tank levels short of their start, m',
+}
+
+
 def outcome_table(columns, limits):
     """Return objective and constraint violations, a column for each design, as lines of text."""
     rows = [
         ('energy, kWh', 'energy', '.1f'),
-        ('exposure, per mille', 'exposure', '.3f'),
-        (f'  above its limit {limits.exposure:.3f}', 'over exposure', '.4f'),
-        ('lowest pressure, m', 'pressure', '.2f'),
-        (f'  below its limit {limits.pressure:.2f}', 'low pressure', '.4f'),
-        ('tank levels outside their bounds, m', 'bounds', '.4f'),
-        ('tank levels short of their start, m', 'end', '.4f'),
+        (f'exposure (limit {limits.exposure:.3f}), per mille', 'exposure', '.3f'),
+        (f'lowest pressure (limit {limits.pressure:.2f}), m', 'pressure', '.2f'),
+        *((title, key, '.4f') for key, title in EXCESS.items()),
     ]
     lines = [f'{"":<36}' + ''.join(f'{name:>22}' for name in columns)]
     for title, key, form in rows:
         lines.append(f'{title:<36}' + ''.join(f'{day[key]:>22{form}}' for day in columns.values()))
     return '\n'.join(lines)
+
+
+def verdict(day, iterations):
+    """Say which limits a design still exceeds after the iterations that it was given."""
+    excess = [f'{title}: {day[key]:.4f}' for key, title in EXCESS.items() if day[key] > 5e-5]
+    if not excess:
+        return f'After {iterations} iterations every limit is kept.'
+    return f'After {iterations} iterations these limits are not met yet: {"; ".join(excess)}.'
 
 
 def cost_table(plan, counts, path):
@@ -55,7 +68,14 @@ def cost_table(plan, counts, path):
         lines.append(f'{declaration!s:<62} {predicted:9d} {measured.get(str(declaration), 0):9d}')
     total, made = plan.total * linearizations, sum(measured.values())
     title = f'{linearizations} linearizations, each {plan.total}'
-    return '\n'.join([*lines, f'{title:<62} {total:9d} {made:9d}'])
+    runs = counts.total(path, cause='run')
+    return '\n'.join(
+        [
+            *lines,
+            f'{title:<62} {total:9d} {made:9d}',
+            f'{"runs of the model, the line search among them":<62} {"":>9} {runs:9d}',
+        ]
+    )
 
 
 def save_figure(path, schedules, days, limits):

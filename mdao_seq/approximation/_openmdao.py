@@ -11,7 +11,9 @@ Declarations made from outside a component's setup and setup_partials come after
 The functions at the end are what the rest of the package may ask of a system.
 """
 
+from collections.abc import Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +39,9 @@ from mdao_seq.differences.planning import build_plan
 
 _STOCK = {'fd': FiniteDifference, 'cs': ComplexStep}
 
+# Stands for all declarations of a component that is not held: OpenMDAO does not tell them apart.
+UNDIVIDED = 'd(*)/d(*)'
+
 # The method that every linearization of a component passes through, whoever asks for it.
 LINEARIZE = '_linearize'
 
@@ -53,7 +58,7 @@ class HeldComponent:
     _held_plan = None
     _held_coloring = None
     _inside_setup = False
-    _held_methods_run: frozenset | set = frozenset()
+    _held_runs: Mapping = MappingProxyType({})
     _declares_as_openmdao = False
 
     def _get_approx_scheme(self, method):
@@ -98,7 +103,8 @@ class HeldComponent:
                 )
 
     def _linearize(self, *args, **kwargs):
-        self._held_methods_run = set()
+        # By method declared: the plan of its points, and the method by which they were run.
+        self._held_runs = {}
         # An implicit component is linearized with its residuals scaled, but a difference is taken
         # from residuals that are not: an explicit one unscales them itself.
         scaled = [] if self.is_explicit() else [self._residuals]
@@ -106,7 +112,7 @@ class HeldComponent:
             super()._linearize(*args, **kwargs)
         if _approximated_keys(self) and not self.matrix_free:
             planned = {declaration.method for declaration in self._checked_plan().declarations}
-            if planned != self._held_methods_run:
+            if planned != self._held_runs.keys():
                 self._refuse_version()
 
     def _checked_plan(self):
@@ -198,9 +204,9 @@ class PlannedScheme(ApproximationScheme):
     def compute_approximations(self, system, jac):
         """Evaluate the points and write each declaration's rows, and no others, into `jac`."""
         plan, method = system._current_plan(), self.method
-        system._held_methods_run.add(method)
         if method == 'cs' and system.under_complex_step:
             plan, method = _real_steps_instead(system, plan), 'fd'
+        system._held_runs = {**system._held_runs, self.method: (plan, method)}
         # The layout is made once for a plan; only relative steps make a new plan each time.
         if self._layout is None or not (
             self._layout[0] is plan and self._layout[1] is jac._subjacs
@@ -529,13 +535,19 @@ def _plan_by_input(system, metas):
     return _build(system, declarations)
 
 
-def executed_plan(system) -> EvaluationPlan | None:
-    """Return the plan of the linearization just made; None where none is known.
+def planned_evaluations(system) -> dict[str, int] | None:
+    """Return what the linearization just made should have cost, by declaration.
 
-    A component that is not held is planned from what its schemes hold: one entry an input.
+    A component that is not held is planned from what its schemes hold, which do not tell
+    declarations apart; None where it has none.
     """
     if isinstance(system, HeldComponent):
-        return system._held_plan
+        return {
+            str(declaration): cost.owned
+            for plan, method in system._held_runs.values()
+            for declaration, cost in plan.by_declaration.items()
+            if declaration.method == method
+        }
     if not system._approx_schemes:
         return None
     metas = {
@@ -543,7 +555,7 @@ def executed_plan(system) -> EvaluationPlan | None:
         for method, scheme in system._approx_schemes.items()
         for wrt, meta in scheme._wrt_meta.items()
     }
-    return _plan_by_input(system, metas)
+    return {UNDIVIDED: _plan_by_input(system, metas).total}
 
 
 def has_subjacs(system) -> bool:
@@ -554,6 +566,11 @@ def has_subjacs(system) -> bool:
 def is_finding_sparsity(system) -> bool:
     """Whether a component is being evaluated to find its coloring."""
     return bool(system._during_coloring)
+
+
+def is_wanted(component, name) -> bool:
+    """Whether the totals that are being computed depend on a component's variable."""
+    return component._relevance.is_relevant(_absolute(component, name))
 
 
 def is_set_up(system) -> bool:

@@ -25,6 +25,8 @@ def hold_declarations(problem):
 
     Raises
     ------
+    TypeError
+        If it is not a problem.
     RuntimeError
         After ``problem.setup()``.
 
@@ -34,6 +36,8 @@ def hold_declarations(problem):
     >>> hold_declarations(problem)                               # doctest: +SKIP
     >>> problem.setup()                                          # doctest: +SKIP
     """
+    if not isinstance(problem, om.Problem):
+        raise TypeError(f'hold_declarations({problem!r}): an om.Problem is needed')
     if is_set_up(problem.model):
         raise RuntimeError(
             'hold_declarations(problem): the problem is set up already, and OpenMDAO has merged '

@@ -1,8 +1,11 @@
 """PageRank scores as an output of an OpenMDAO model."""
 
+from numbers import Integral
+
 import numpy as np
 import openmdao.api as om
 
+from mdao_seq.approximation._openmdao import is_wanted
 from mdao_seq.graph.distribution import node_values
 from mdao_seq.graph.errors import InputError, NotConverged, NotDifferentiable
 from mdao_seq.graph.graph import Graph
@@ -78,13 +81,14 @@ class PageRankComp(om.ExplicitComponent):
             'max_iterations',
             types=int,
             default=None,
+            lower=1,
             allow_none=True,
             desc='Most iterations of one solve; None: what the damping may need, at most 10 000.',
         )
         self.options.declare(
             'of_nodes',
             default=None,
-            desc='Nodes, by label or number, whose scores are the output; None: all.',
+            desc='Nodes (or one), by label or number, whose scores are the output; None: all.',
         )
 
     def setup(self):
@@ -93,6 +97,8 @@ class PageRankComp(om.ExplicitComponent):
         if graph.nnz == 0:
             raise ValueError(f'{self.msginfo}: the graph has no edges')
         of_nodes = self.options['of_nodes']
+        if isinstance(of_nodes, str | Integral):
+            of_nodes = [of_nodes]
         nodes = range(graph.n) if of_nodes is None else [graph.node(node) for node in of_nodes]
         self._nodes = np.array(nodes, dtype=int)
         if np.unique(self._nodes).size != self._nodes.size or not self._nodes.size:
@@ -101,7 +107,10 @@ class PageRankComp(om.ExplicitComponent):
         if personalization is None:
             personalization = np.full(graph.n, 1.0 / graph.n)
         else:
-            personalization = node_values(graph, personalization, 'personalization')
+            try:
+                personalization = node_values(graph, personalization, 'personalization')
+            except ValueError as error:
+                raise ValueError(f'{self.msginfo}: {error}') from None
         self._solved_at = self._solved = None
 
         self.add_input('weights', val=graph.weights, desc='weights of the edges')
@@ -125,8 +134,10 @@ class PageRankComp(om.ExplicitComponent):
             else:
                 scores_bar = np.zeros(self.options['graph'].n, dtype=d_outputs['rank'].dtype)
                 scores_bar[self._nodes] = d_outputs['rank']
-                gradient = linearized.vjp(scores_bar, with_weights='weights' in d_inputs)
-                for name in d_inputs:
+                # OpenMDAO offers every input; one that nobody asks about may have no derivative.
+                wanted = [name for name in d_inputs if is_wanted(self, name)]
+                gradient = linearized.vjp(scores_bar, with_weights='weights' in wanted)
+                for name in wanted:
                     d_inputs[name] += getattr(gradient, name)
         except (NotConverged, NotDifferentiable) as error:
             raise om.AnalysisError(f'{self.msginfo}: {error}') from error

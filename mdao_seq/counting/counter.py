@@ -9,13 +9,14 @@ import openmdao.api as om
 from mdao_seq._hook import listen, stop_listening
 from mdao_seq.approximation._openmdao import (
     LINEARIZE,
+    UNDIVIDED,
     components_below,
-    executed_plan,
     is_finding_sparsity,
     is_set_up,
+    planned_evaluations,
 )
 from mdao_seq.approximation.asking import ASKED
-from mdao_seq.counting.counts import UNDIVIDED, CallCounts, Key
+from mdao_seq.counting.counts import CallCounts, Key
 
 EVALUATES = ('compute', 'apply_nonlinear', 'solve_nonlinear')
 CHECKS = ('check_partials', 'check_totals')
@@ -125,12 +126,8 @@ class CallCounter:
             raise
         finally:
             self._linearizing.pop()
-        plan = executed_plan(component)
-        if plan is not None:
-            if any(d.of == '*' for d in plan.declarations):
-                expected = {UNDIVIDED: plan.total}
-            else:
-                expected = {str(d): cost.owned for d, cost in plan.by_declaration.items()}
+        expected = planned_evaluations(component)
+        if expected is not None:
             self.counts.expect(path, expected)
         return result
 
@@ -161,12 +158,22 @@ def count_calls(problem):
     CallCounts
         Live counts: ``.total(path, cause=None)``, ``.table()``, ``.verify()``.
 
+    Raises
+    ------
+    TypeError
+        If it is not a problem; a `CallCountRecorder` counts a single component.
+
     Examples
     --------
     >>> with count_calls(problem) as counts:                     # doctest: +SKIP
     ...     problem.run_driver()
     >>> print(counts.table())                                    # doctest: +SKIP
     """
+    if not isinstance(problem, om.Problem):
+        raise TypeError(
+            f'count_calls({problem!r}): an om.Problem is needed; to count one component add a '
+            'CallCountRecorder to it'
+        )
     counter = CallCounter()
     counter.watch_problem(problem)
     try:

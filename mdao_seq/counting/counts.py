@@ -11,9 +11,6 @@ from mdao_seq._text_table import text_table
 
 CAUSES = ('run', 'fd', 'cs', 'coloring', 'check')
 
-# Stands for all declarations of a component that is not held: OpenMDAO does not tell them apart.
-UNDIVIDED = 'd(*)/d(*)'
-
 
 class CallCountMismatch(RuntimeError):
     """Measured evaluations differ from plan x linearizations; the message holds the table."""
@@ -148,6 +145,8 @@ class CallCounts:
         )
         linearizations = ', '.join(f'{p}: {n}' for p, n in sorted(self.linearizations.items()))
         return table + (f'\nlinearizations: {linearizations}' if linearizations else '')
+
+    __str__ = table
 
     def verify(self):
         """Compare every declaration's evaluations with plan x linearizations.

@@ -1,10 +1,13 @@
 """The file of a `CallCountRecorder`: an SQLite database with a header and a version.
 
 The application id marks the file as ours and the user version is the version of the schema. Every
-write is one transaction, so that a fault leaves the file as it was after the last one.
+write is one transaction, so that a fault leaves the file as it was after the last one; it renews a
+checksum, since SQLite does not notice a number that has changed on the disk.
 """
 
+import hashlib
 import sqlite3
+import warnings
 from contextlib import closing
 from pathlib import Path
 
@@ -22,7 +25,10 @@ CREATE TABLE evaluations (
 CREATE TABLE predicted (
     path TEXT, declaration TEXT, calls INTEGER,
     PRIMARY KEY (path, declaration));
+CREATE TABLE checksum (one INTEGER PRIMARY KEY CHECK (one = 1), sha256 TEXT);
 """
+
+_TABLES = ('components', 'evaluations', 'predicted')
 
 
 class CountFile:
@@ -36,11 +42,13 @@ class CountFile:
     Raises
     ------
     ValueError
-        If another kind of file is there: it is left alone, since it is no earlier count.
+        If a folder or another kind of file is there: it is left alone, since it is no earlier
+        count.
     """
 
     def __init__(self, path):
-        self.path = Path(path)
+        # A script may change its directory while the file is open.
+        self.path = Path(path).absolute()
         if self.path.exists() and self.path.stat().st_size:
             _open(self.path).close()
         with replacing(self.path) as scratch:
@@ -50,12 +58,30 @@ class CountFile:
                 connection.execute(f'PRAGMA user_version = {VERSION}')
         for leftover in ('-wal', '-shm'):
             Path(f'{self.path}{leftover}').unlink(missing_ok=True)
+        self._identity = _identity(self.path)
+        self._warned = False
         self._connection = sqlite3.connect(self.path, check_same_thread=False)
         self._connection.execute('PRAGMA journal_mode = WAL')
         self._connection.execute('PRAGMA synchronous = NORMAL')
 
     def write(self, counts):
-        """Replace the content by the present counts, in one transaction."""
+        """Replace the content by the present counts, in one transaction.
+
+        A fault is a warning that names the file, once: counting must not end a long run, and the
+        counts are in memory still.
+        """
+        try:
+            if _identity(self.path) != self._identity:
+                raise OSError('it was removed, or replaced by another recorder')
+            self._write(counts)
+        except (sqlite3.Error, OSError) as error:
+            if not self._warned:
+                warnings.warn(
+                    f'{self.path}: the call counts were not written: {error}', stacklevel=2
+                )
+            self._warned = True
+
+    def _write(self, counts):
         with self._connection as connection:
             connection.executemany(
                 'REPLACE INTO components VALUES (?, ?)',
@@ -69,6 +95,7 @@ class CountFile:
                 'REPLACE INTO predicted VALUES (?, ?, ?)',
                 [(*pair, calls) for pair, calls in counts.predicted.items()],
             )
+            connection.execute('REPLACE INTO checksum VALUES (1, ?)', [_checksum(connection)])
 
     @property
     def is_open(self):
@@ -77,9 +104,28 @@ class CountFile:
 
     def close(self):
         """Close the file; it holds what was written last, and nothing stands beside it."""
-        self._connection.execute('PRAGMA journal_mode = DELETE')
+        if _identity(self.path) == self._identity:
+            self._connection.execute('PRAGMA journal_mode = DELETE')
         self._connection.close()
         self._connection = None
+
+
+def _identity(path):
+    """Tell one file from another that takes its place; None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _checksum(connection):
+    """Return the SHA-256 of all rows."""
+    digest = hashlib.sha256()
+    for table in _TABLES:
+        rows = sorted(connection.execute(f'SELECT * FROM {table}'))
+        digest.update(repr((table, rows)).encode())
+    return digest.hexdigest()
 
 
 def read_call_counts(path):
@@ -108,6 +154,9 @@ def read_call_counts(path):
             (verdict,) = connection.execute('PRAGMA integrity_check(1)').fetchone()
             if verdict != 'ok':
                 raise sqlite3.DatabaseError(verdict)
+            kept = connection.execute('SELECT sha256 FROM checksum').fetchone()
+            if kept is not None and kept[0] != _checksum(connection):
+                raise sqlite3.DatabaseError('its checksum does not agree with its content')
             for name, linearizations in connection.execute('SELECT * FROM components'):
                 counts.components.add(name)
                 if linearizations:
@@ -125,6 +174,8 @@ def _open(path):
     """Open a file of counts for reading, or say what is wrong with it."""
     if not path.exists():
         raise FileNotFoundError(f'{path}: no such file of call counts')
+    if path.is_dir():
+        raise ValueError(f'{path}: not a file of call counts, but a folder')
     connection = sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro', uri=True)
     try:
         found = connection.execute('PRAGMA application_id').fetchone()[0]

@@ -124,7 +124,7 @@ class Cost(NamedTuple):
     shared: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EvaluationPlan:
     """The distinct evaluations of one linearization.
 
@@ -161,6 +161,10 @@ class EvaluationPlan:
                 for user in point.users:
                     used[user] += block.evaluations_of_a_point
         return {d: Cost(owned[d], used[d] - owned[d]) for d in self.declarations}
+
+    def __repr__(self) -> str:
+        """Return the table: what a notebook shows."""
+        return str(self)
 
     def __str__(self) -> str:
         """Return a table of declarations and what each costs."""

@@ -56,6 +56,11 @@ def test_other_problems_are_left_alone():
     assert fd_cost(other.model.group.comp).total == 2
 
 
+def test_a_group_is_no_problem():
+    with pytest.raises(TypeError, match=r'an om\.Problem is needed'):
+        hold_declarations(nested().model)
+
+
 def test_after_setup_it_is_an_error_that_says_so():
     problem = nested()
     problem.setup()

@@ -222,6 +222,26 @@ def test_row_of_zeros_runs_but_has_no_weight_derivative():
     assert np.all(np.isfinite(totals['comp.rank', 'comp.damping']))
 
 
+@pytest.mark.parametrize('mode', ['fwd', 'rev'])
+def test_a_row_of_zeros_does_not_matter_to_who_does_not_ask_for_weights(mode):
+    """A bug once: in reverse OpenMDAO offers the weights whoever asks, and that raised."""
+    graph = Graph.from_edges([0, 0, 1, 2], [1, 2, 2, 0], [0.0, 0.0, 1.0, 1.0])
+    problem = om.Problem(reports=False)
+    problem.model.add_subsystem('comp', PageRankComp(graph=graph, of_nodes=2), promotes=['*'])
+    problem.setup(mode=mode)
+    slope = []
+    for damping in (0.85 - 1e-4, 0.85 + 1e-4, 0.85):
+        problem.set_val('damping', damping)
+        problem.run_model()
+        slope.append(problem.get_val('rank')[0])
+    totals = problem.compute_totals(['rank'], ['damping'])
+    expected = (slope[1] - slope[0]) / 2e-4
+    assert totals['rank', 'damping'].item() == pytest.approx(expected, rel=1e-7)
+    if mode == 'rev':
+        with pytest.raises(om.AnalysisError, match='all weights that leave node 0 are zero'):
+            problem.compute_totals(['rank'], ['weights'])
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
@@ -230,9 +250,10 @@ def test_row_of_zeros_runs_but_has_no_weight_derivative():
         ({'method': 'guess'}, 'guess'),
         ({'of_nodes': [1, 99]}, 'unknown node 99'),
         ({'of_nodes': [1, 1]}, 'each once'),
+        ({'max_iterations': 0}, 'max_iterations'),
         ({'of_nodes': []}, 'of_nodes must name some nodes'),
         ({'personalization': {0: -1.0}}, r'personalization\[0\] = -1.0'),
-        ({'personalization': np.ones(3)}, r'personalization has shape \(3,\)'),
+        ({'personalization': np.ones(3)}, r'PageRankComp.*personalization has shape \(3,\)'),
         ({'graph': Graph.from_edges([], [], n=2)}, 'no edges'),
     ],
 )

@@ -1,5 +1,6 @@
 """The counter misses nothing: it agrees with a plain counter inside compute, whoever calls."""
 
+import warnings
 from collections import Counter
 
 import numpy as np
@@ -255,6 +256,39 @@ def test_verify_names_the_declaration_that_differs(amount, monkeypatch):
     assert 'd(y2)' not in str(caught.value).split('\n\n')[0]
 
 
+class Root(PerOutputFD, om.ImplicitComponent):
+    """r = u**2 - a, by a central difference and a complex step."""
+
+    def setup(self):
+        self.add_input('a', 2.0)
+        self.add_output('u', 1.0)
+
+    def setup_partials(self):
+        self.declare_partials('u', 'u', method='fd', form='central', step=1e-4)
+        self.declare_partials('u', 'a', method='cs')
+
+    def apply_nonlinear(self, inputs, outputs, residuals):
+        residuals['u'] = outputs['u'] ** 2 - inputs['a']
+
+
+def test_a_complex_step_inside_a_complex_step_is_predicted_as_it_is_run():
+    """A bug once: OpenMDAO differences instead, and the prediction still spoke of complex step."""
+    problem = om.Problem(reports=False)
+    group = problem.model.add_subsystem('group', om.Group())
+    group.add_subsystem('comp', Root(), promotes=['*'])
+    group.nonlinear_solver = om.NewtonSolver(solve_subsystems=False, iprint=-1, maxiter=30)
+    group.linear_solver = om.DirectSolver()
+    problem.model.approx_totals(method='cs')
+    problem.setup(force_alloc_complex=True)
+    with count_calls(problem) as counts, warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        problem.run_model()
+        totals = problem.compute_totals(['group.u'], ['group.a'])
+    assert totals['group.u', 'group.a'].item() == pytest.approx(0.5 / 2**0.5, rel=1e-6)
+    assert any('step 1e-06' in declaration for declaration in counts.measured('group.comp'))
+    counts.verify()
+
+
 def test_an_interrupted_linearization_is_no_mismatch():
     class Fails(Held):
         def compute(self, inputs, outputs):
@@ -285,6 +319,23 @@ def test_unknown_paths_and_causes_are_errors():
         counts.total('compp')
     with pytest.raises(KeyError, match="'finite' is not a cause"):
         counts.total('comp', cause='finite')
+
+
+def test_what_is_printed_is_the_table():
+    problem = held_problem()
+    problem.setup()
+    with count_calls(problem) as counts:
+        problem.run_model()
+    assert str(counts) == counts.table()
+
+
+def test_a_component_is_no_problem():
+    problem = held_problem()
+    with (
+        pytest.raises(TypeError, match=r'an om\.Problem is needed.*CallCountRecorder'),
+        count_calls(problem.model.comp),
+    ):
+        pass
 
 
 def test_counters_nest_and_leave_in_any_order():

@@ -10,6 +10,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import openmdao.api as om
 import pytest
 
@@ -150,6 +151,46 @@ def test_a_damaged_file_is_named(finished, kept):
     finished.write_bytes(data[: int(len(data) * kept)])
     with pytest.raises(ValueError, match=r'calls\.db.*(damaged|not a file of call counts)'):
         read_call_counts(finished)
+
+
+def test_a_flipped_bit_is_noticed_wherever_it_matters(finished):
+    """A bug once: SQLite does not notice that a number has changed on the disk."""
+    data, kept = finished.read_bytes(), read_call_counts(finished)
+    rng = np.random.default_rng(5)
+    used = np.flatnonzero(np.frombuffer(data, np.uint8))
+    noticed = 0
+    for place in rng.choice(used, 120, replace=False):
+        damaged = bytearray(data)
+        damaged[place] ^= 2
+        finished.write_bytes(damaged)
+        try:
+            found = read_call_counts(finished)
+        except ValueError:
+            noticed += 1
+        else:
+            assert (found.calls, found.predicted) == (kept.calls, kept.predicted)
+    assert noticed > 60
+
+
+def test_a_file_that_is_replaced_or_removed_does_not_end_a_run():
+    """A bug once: cleanup raised SQLite's error, without the name of the file."""
+    first, second = (optimized(CallCountRecorder('./shared.db'), on='problem') for _ in range(2))
+    with pytest.warns(UserWarning, match=r'shared\.db.*replaced by another recorder'):
+        first.cleanup()
+    second.cleanup()
+    assert read_call_counts('shared.db').total('comp') == second.model.comp.calls
+    removed = optimized(CallCountRecorder('./removed.db'), on='problem')
+    Path('removed.db').unlink()
+    with pytest.warns(UserWarning, match=r'removed\.db.*removed'):
+        removed.cleanup()
+
+
+def test_a_folder_in_the_place_of_the_file_is_named():
+    Path('folder.db').mkdir()
+    with pytest.raises(ValueError, match=r'folder\.db.*folder'):
+        optimized(CallCountRecorder('./folder.db'))
+    with pytest.raises(ValueError, match=r'folder\.db.*folder'):
+        read_call_counts('folder.db')
 
 
 def test_other_files_are_refused_and_left_alone(finished):
