@@ -29,6 +29,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the directory of `path` does not exist.
     """
     target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f'{target}: there is no directory {target.parent}')
     handle, name = tempfile.mkstemp(
         prefix=f'.{target.stem}-', suffix=target.suffix, dir=target.parent
     )

@@ -34,11 +34,16 @@ def _count_calls(options, user_args):
     path = Path(options.file[0])
     if not path.exists():
         sys.exit(f'openmdao count_calls: {path}: no such file')
-    counted = _counts_of_script(path, user_args) if path.suffix == '.py' else _counts_of_file(path)
+    if path.suffix == '.py':
+        counted, ended = _counts_of_script(path, user_args)
+    else:
+        counted, ended = _counts_of_file(path), None
     for name, counts in counted:
         print(f'\n{name}\n{counts.table()}')
     if not counted:
         print(f'{path}: no problem was set up')
+    if ended is not None:
+        raise ended
     if options.verify:
         _verify(counted)
 
@@ -53,6 +58,7 @@ def _counts_of_file(path):
 
 
 def _counts_of_script(path, user_args):
+    """Run a script; return (name, counts) of its problems, and the failure that ended it."""
     from mdao_seq.approximation._openmdao import (
         on_every_final_setup,
         problem_name,
@@ -69,14 +75,20 @@ def _counts_of_script(path, user_args):
         counters[id(problem)][1].watch_problem(problem)
 
     on_every_final_setup(watch)
-    run_script(str(path), user_args)
-    return [(problem_name(problem), c.counts) for problem, c in counters.values()]
+    ended = None
+    try:
+        run_script(str(path), user_args)
+    except SystemExit as end:
+        ended = end if end.code else None
+    except Exception as failure:
+        ended = failure
+    return [(problem_name(problem), c.counts) for problem, c in counters.values()], ended
 
 
 def _verify(counted):
     from mdao_seq.counting.counts import CallCountMismatch
 
-    wrong = []
+    wrong = [] if counted else ['openmdao count_calls: there is nothing to verify']
     for name, counts in counted:
         try:
             counts.verify()

@@ -58,6 +58,31 @@ def test_count_calls_of_a_script():
     assert totals == ['5', '3']
 
 
+@pytest.mark.parametrize('code', [0, 3])
+def test_a_script_that_exits_is_counted_all_the_same(code):
+    """A bug once: sys.exit(main()), also with 0, ended the command before its table."""
+    Path('model.py').write_text(f'{SCRIPT}\nsys.exit({code})\n')
+    counted = openmdao('count_calls', 'model.py', '--verify')
+    assert counted.returncode == code
+    assert 'd(y1)/d(x) central order 2, step 0.01' in counted.stdout
+    assert ('measured = predicted' in counted.stdout) == (code == 0)
+
+
+def test_a_script_that_fails_is_counted_up_to_there():
+    Path('model.py').write_text(f'{SCRIPT}\nraise ArithmeticError("on purpose")\n')
+    counted = openmdao('count_calls', 'model.py')
+    assert counted.returncode == 1
+    assert 'on purpose' in counted.stderr
+    assert 'd(y1)/d(x) central order 2, step 0.01' in counted.stdout
+
+
+def test_nothing_is_not_verified():
+    Path('empty.py').write_text('print("no problem")')
+    counted = openmdao('count_calls', 'empty.py', '--verify')
+    assert counted.returncode == 1
+    assert 'nothing to verify' in counted.stderr
+
+
 def test_count_calls_of_a_recorders_file():
     Path('model.py').write_text(
         SCRIPT.replace('problem.setup()', 'problem.add_recorder(recorder); problem.setup()')
@@ -71,9 +96,10 @@ def test_count_calls_of_a_recorders_file():
     assert any(line.split()[:2] == ['total', '5'] for line in counted.stdout.splitlines())
 
 
-@pytest.mark.parametrize('name', ['missing.py', 'text.db'])
+@pytest.mark.parametrize('name', ['missing.py', 'text.db', 'folder'])
 def test_what_cannot_be_counted_is_named(name):
     Path('text.db').write_text('text')
+    Path('folder').mkdir()
     counted = openmdao('count_calls', name)
     assert counted.returncode == 1
     assert name in counted.stderr

@@ -68,6 +68,7 @@ class HeldComponent:
 
     def _add_approximations(self, use_relevance=True):
         self._approx_schemes = {}
+        _drop_stale_coloring(self)
         self._held_plan = plan_declared(self, use_relevance=use_relevance)
         self._held_coloring = _coloring(self)
         for declaration in self._held_plan.declarations:
@@ -435,6 +436,23 @@ def _coloring(system):
     return coloring if coloring is not None and coloring._fwd is not None else None
 
 
+def _drop_stale_coloring(system):
+    """Forget a coloring that an earlier setup found for other sizes; OpenMDAO checks given ones."""
+    coloring, info = _coloring(system), system._coloring_info
+    if coloring is None or not info.dynamic:
+        return
+    info._update_wrt_matches(system)
+    rows = {_relative(system, of): end - start for of, start, end, _, _ in system._get_jac_ofs()}
+    columns = {
+        _relative(system, wrt): end - start
+        for wrt, start, end, _, _, _ in system._get_jac_wrts(info.wrt_matches)
+    }
+    fits_rows = rows == dict(zip(coloring._row_vars, coloring._row_var_sizes, strict=True))
+    fits_columns = columns == dict(zip(coloring._col_vars, coloring._col_var_sizes, strict=True))
+    if not (fits_rows and fits_columns):
+        info.coloring = None
+
+
 def _colored_columns(system):
     """Return (input, element) of every column that the coloring knows, in its order."""
     info = system._coloring_info
@@ -481,14 +499,18 @@ def plan_declared(system, use_relevance=True, keep=None) -> EvaluationPlan:
 
 def _declaration(system, key):
     meta = system._subjacs_info[key]
-    if system._declares_as_openmdao:
+    replaces = system.options['derivs_method']
+    if replaces == 'cs':
+        # OpenMDAO's option stands above what was declared, whose steps are not meant for it.
+        options = {'method': 'cs'}
+    elif system._declares_as_openmdao or replaces:
         options = _as_openmdao_means(meta)
     else:
         options = {name: meta.get(name) for name in _OPTIONS}
+    if options['method'] == 'fd':
+        options['order'] = meta.get(ORDER)
     try:
-        return Declaration(
-            *(_relative(system, name) for name in key), **options, order=meta.get(ORDER)
-        )
+        return Declaration(*(_relative(system, name) for name in key), **options)
     except ValueError as error:
         raise ValueError(f'{system.msginfo}: {error}') from None
 

@@ -96,27 +96,34 @@ class PageRankComp(om.ExplicitComponent):
         graph = self.options['graph']
         if graph.nnz == 0:
             raise ValueError(f'{self.msginfo}: the graph has no edges')
-        of_nodes = self.options['of_nodes']
-        if isinstance(of_nodes, str | Integral):
-            of_nodes = [of_nodes]
-        nodes = range(graph.n) if of_nodes is None else [graph.node(node) for node in of_nodes]
-        self._nodes = np.array(nodes, dtype=int)
-        if np.unique(self._nodes).size != self._nodes.size or not self._nodes.size:
-            raise ValueError(f'{self.msginfo}: of_nodes must name some nodes, each once')
-        personalization = self.options['personalization']
-        if personalization is None:
-            personalization = np.full(graph.n, 1.0 / graph.n)
-        else:
-            try:
-                personalization = node_values(graph, personalization, 'personalization')
-            except ValueError as error:
-                raise ValueError(f'{self.msginfo}: {error}') from None
+        try:
+            self._nodes = self._output_nodes(graph, self.options['of_nodes'])
+            personalization = self._start(graph, self.options['personalization'])
+        except InputError as error:
+            raise ValueError(f'{self.msginfo}: {error}') from None
         self._solved_at = self._solved = None
 
         self.add_input('weights', val=graph.weights, desc='weights of the edges')
         self.add_input('damping', val=self.options['damping'], desc='probability of an edge')
         self.add_input('personalization', val=personalization, desc='where the walk starts anew')
         self.add_output('rank', shape=self._nodes.size, val=1.0 / graph.n, desc='scores')
+
+    @staticmethod
+    def _output_nodes(graph, of_nodes):
+        if of_nodes is None:
+            return np.arange(graph.n)
+        if isinstance(of_nodes, str | Integral):
+            of_nodes = [of_nodes]
+        nodes = np.array([graph.node(node) for node in of_nodes], dtype=int)
+        if np.unique(nodes).size != nodes.size or not nodes.size:
+            raise InputError('of_nodes must name some nodes, each once')
+        return nodes
+
+    @staticmethod
+    def _start(graph, personalization):
+        if personalization is None:
+            return np.full(graph.n, 1.0 / graph.n)
+        return node_values(graph, personalization, 'personalization')
 
     def compute(self, inputs, outputs):
         """Solve for the scores."""

@@ -60,7 +60,12 @@ class RNNComp(om.ExplicitComponent):
     def setup(self):
         """Declare inputs, and outputs that start at the means of the training data."""
         model = self.options['model']
-        self._model = model if isinstance(model, SequenceModel) else SequenceModel.load(model)
+        if not isinstance(model, SequenceModel):
+            try:
+                model = SequenceModel.load(model)
+            except FileNotFoundError as error:
+                raise FileNotFoundError(f'{self.msginfo}: {error}') from None
+        self._model = model
         self._traced_at = self._trace = None
         self._shape = (self.options['batch_size'], self.options['seq_len'])
 

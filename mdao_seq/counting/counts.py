@@ -12,6 +12,12 @@ from mdao_seq._text_table import text_table
 CAUSES = ('run', 'fd', 'cs', 'coloring', 'check')
 
 
+NOTHING_YET = (
+    'no component is counted yet: run the problem first; a recorder counts once the problem, '
+    'driver or system that it was added to is set up'
+)
+
+
 class CallCountMismatch(RuntimeError):
     """Measured evaluations differ from plan x linearizations; the message holds the table."""
 
@@ -95,10 +101,12 @@ class CallCounts:
         KeyError
             If `path` matches no component, or `cause` is not a cause.
         """
+        if not self.components:
+            raise KeyError(NOTHING_YET)
         if not any(fnmatchcase(known, path) for known in self.components):
             raise KeyError(
                 f'{path!r} is the path of no counted component; counted are '
-                f'{", ".join(sorted(self.components)) or "none (run the problem first)"}'
+                f'{", ".join(sorted(self.components))}'
             )
         if cause not in (None, *CAUSES):
             raise KeyError(f'{cause!r} is not a cause; causes are {", ".join(CAUSES)}')
@@ -154,8 +162,11 @@ class CallCounts:
         Raises
         ------
         CallCountMismatch
-            If any differs; the message names the declarations and holds the table.
+            If any differs; the message names the declarations and holds the table. Also if
+            there is nothing to compare.
         """
+        if not self.components:
+            raise CallCountMismatch(NOTHING_YET)
         wrong = []
         for path in sorted(self.components):
             measured = self.measured(path)

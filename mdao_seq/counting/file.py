@@ -173,7 +173,10 @@ def read_call_counts(path):
 def _open(path):
     """Open a file of counts for reading, or say what is wrong with it."""
     if not path.exists():
-        raise FileNotFoundError(f'{path}: no such file of call counts')
+        # OpenMDAO keeps a recorder's file in the outputs directory of its problem.
+        found = sorted(path.parent.glob(f'*_out/{path.name}'))
+        meant = f'; did you mean {found[0]}?' if found else ''
+        raise FileNotFoundError(f'{path}: no such file of call counts{meant}')
     if path.is_dir():
         raise ValueError(f'{path}: not a file of call counts, but a folder')
     connection = sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro', uri=True)

@@ -99,6 +99,11 @@ def pagerank(
     whole solve. Sources: Langville and Meyer, Google's PageRank and Beyond (2006); conventions of
     `networkx.pagerank`.
     """
+    if not isinstance(graph, Graph):
+        raise InputError(
+            f'graph is a {type(graph).__name__}, not a Graph; make one with Graph.from_edges(src, '
+            'dst, weights)'
+        )
     walk = Walk(Transition(graph, weights), damping, personalization, dangling)
     return solve(walk, tol, method, warm_start, max_iterations)[1]
 

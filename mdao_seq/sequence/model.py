@@ -112,13 +112,18 @@ class SequenceModel:
         return (
             f'SequenceModel({names(self.inputs)}{static} -> {names(self.outputs)}: {self.cell}, '
             f'hidden_size={self.hidden_size}, num_layers={self.num_layers}, '
-            f'{self.num_weights} weights)'
+            f'{self.num_weights} weights{"" if self.is_fitted else ", not fitted"})'
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the state of a copy or a pickle; its weights are again read-only."""
         self.__dict__.update(state)
         self.weights = self._weights
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether `fit` has set the normalisation."""
+        return not (self.input_normalization.is_identity and self.output_normalization.is_identity)
 
     @property
     def cell(self) -> str:

@@ -63,6 +63,11 @@ def unpacked(signals: Sequence[Signal], tensor: Array) -> dict[str, Array]:
 
 
 def _check_names(what: str, expected: list[str], values: Mapping[str, ArrayLike]) -> None:
+    if not isinstance(values, Mapping):
+        raise InputError(
+            f'{what} values are a {type(values).__name__}; they must be a dict of arrays by name: '
+            f'{", ".join(expected)}'
+        )
     missing = [name for name in expected if name not in values]
     extra = [name for name in values if name not in expected]
     if missing or extra:

@@ -473,3 +473,53 @@ def test_fd_cost_of_exact_partials():
     comp = Held(declarations=[{'of': 'y1', 'wrt': 'x', 'val': 1.0}])
     problem_of(comp)
     assert str(fd_cost(comp)) == 'comp: 0 evaluations per linearization: none is approximated'
+
+
+# ---- what is set up again, or overridden ---------------------------------------------------------
+
+
+class Resized(PerOutputFD, om.ExplicitComponent):
+    """y = x**3, and from the seventh element on y depends on x0 * x1 too; colored."""
+
+    def initialize(self):
+        self.options.declare('n')
+
+    def setup(self):
+        n = self.options['n']
+        self.add_input('x', np.arange(1.0, n + 1))
+        self.add_output('y', shape=n)
+
+    def setup_partials(self):
+        self.declare_coloring('x', method='fd', step=1e-3, show_summary=False, perturb_size=1e-2)
+
+    def compute(self, inputs, outputs):
+        x = inputs['x']
+        outputs['y'] = x**3
+        outputs['y'][6:] += x[0] * x[1]
+
+
+@pytest.mark.parametrize('sizes', [(6, 8), (8, 6)])
+def test_a_coloring_of_other_sizes_is_found_anew(sizes):
+    """A bug once: the coloring of the first setup served the second, whose partials were wrong."""
+    comp = Resized()
+    problem = om.Problem(reports=False)
+    problem.model.add_subsystem('comp', comp)
+    for n in sizes:
+        comp.options['n'] = n
+        problem.setup()
+        problem.run_model()
+        found = problem.compute_totals(['comp.y'], ['comp.x'])['comp.y', 'comp.x']
+        x = np.arange(1.0, n + 1)
+        expected = np.diag(3 * x**2 + 3e-3 * x + 1e-6)
+        expected[6:, 0] += x[1]
+        expected[6:, 1] += x[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize(('method', 'calls'), [('cs', 1), ('fd', 4)])
+def test_openmdaos_option_for_all_partials_stands_above_the_declarations(method, calls):
+    comp = Held(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
+    comp.options['derivs_method'] = method
+    partials = partials_of(problem_of(comp))
+    assert fd_cost(comp).total == calls
+    assert partials['y1', 'x'] == pytest.approx(3 * X**2, rel=1e-12 if method == 'cs' else 1e-4)

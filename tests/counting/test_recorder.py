@@ -14,7 +14,7 @@ import numpy as np
 import openmdao.api as om
 import pytest
 
-from mdao_seq import CallCountRecorder, read_call_counts
+from mdao_seq import CallCountMismatch, CallCountRecorder, read_call_counts
 from tests.approximation.components import Held, fd
 from tests.counting.test_counter import held_problem, scipy_driver
 
@@ -206,6 +206,26 @@ def test_other_files_are_refused_and_left_alone(finished):
             read_call_counts(name)
     with pytest.raises(FileNotFoundError, match=r'missing\.db'):
         read_call_counts('missing.db')
+
+
+def test_a_file_in_the_outputs_directory_is_pointed_to():
+    optimized(CallCountRecorder('mine.db')).cleanup()
+    with pytest.raises(FileNotFoundError, match=r'did you mean .*_out/mine\.db'):
+        read_call_counts('mine.db')
+
+
+def test_nothing_counted_is_nothing_verified():
+    """A recorder on a driver that is then replaced sees nothing; that is no success."""
+    recorder = CallCountRecorder('./calls.db')
+    with pytest.raises(CallCountMismatch, match='no component is counted yet'):
+        recorder.verify()
+    with pytest.raises(KeyError, match='no component is counted yet'):
+        recorder.total()
+
+
+def test_a_missing_folder_is_named():
+    with pytest.raises(FileNotFoundError, match='there is no directory .*nowhere'):
+        optimized(CallCountRecorder('nowhere/calls.db'))
 
 
 def test_a_file_of_a_later_version_says_so(finished):
