@@ -23,6 +23,7 @@ def _count_calls_arguments(parser):
         nargs=1,
         help='a Python script that runs a problem, or the file of a CallCountRecorder',
     )
+    parser.epilog = 'Arguments of the script come last, after --'
     parser.add_argument(
         '--verify',
         action='store_true',

@@ -11,7 +11,7 @@ Declarations made from outside a component's setup and setup_partials come after
 The functions at the end are what the rest of the package may ask of a system.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from openmdao.approximation_schemes.complex_step import ComplexStep
 from openmdao.approximation_schemes.finite_difference import FiniteDifference
 from openmdao.core.analysis_error import AnalysisError
 from openmdao.core.component import Component
+from openmdao.core.constants import _SetupStatus
 from openmdao.core.driver import Driver
 from openmdao.core.problem import Problem
 from openmdao.utils import coloring as coloring_mod
@@ -58,8 +59,10 @@ class HeldComponent:
     _held_plan = None
     _held_coloring = None
     _inside_setup = False
+    _inside_declare_coloring = False
     _held_runs: Mapping = MappingProxyType({})
     _declares_as_openmdao = False
+    _held_from_configure: Set = frozenset()
 
     def _get_approx_scheme(self, method):
         if method not in _STOCK:
@@ -77,6 +80,10 @@ class HeldComponent:
 
     def _setup_procs(self, *args, **kwargs):
         self._inside_setup = True
+        # configure() speaks again in every setup; who spoke outside of any is heard in all.
+        for key in self._held_from_configure:
+            self._declared_outside().pop(key, None)
+        self._held_from_configure = set()
         super()._setup_procs(*args, **kwargs)
 
     def _setup_check(self):
@@ -164,6 +171,10 @@ class HeldComponent:
     def _replace_declaration(self, of, wrt, declare):
         """Declare anew, where OpenMDAO would merge into an earlier declaration of these names."""
         key = of, wrt
+        if self._inside_declare_coloring and key in self._declared_partials_patterns:
+            # The coloring adds to what was declared in the same words: put that in others.
+            patterns = self._declared_partials_patterns
+            patterns[tuple(n if isinstance(n, tuple) else (n,) for n in key)] = patterns.pop(key)
         earlier = self._declared_partials_patterns.pop(key, {})
         meta = declare()
         if 'method' not in meta:
@@ -171,7 +182,21 @@ class HeldComponent:
             meta[REPLACED] = earlier if 'method' in earlier else earlier.get(REPLACED)
         if not self._inside_setup:
             self._declared_outside()[key] = meta
+            if self._is_being_configured():
+                self._held_from_configure.add(key)
         return meta
+
+    def _is_being_configured(self):
+        meta = self._problem_meta
+        return meta is not None and meta['setup_status'] < _SetupStatus.POST_SETUP
+
+    def declare_coloring(self, *args, **kwargs):
+        """Declare a coloring as in OpenMDAO; what was declared before keeps its own options."""
+        self._inside_declare_coloring = True
+        try:
+            super().declare_coloring(*args, **kwargs)
+        finally:
+            self._inside_declare_coloring = False
 
     def _current_plan(self):
         """Return the plan at present: relative steps move, and a coloring may have been found."""
@@ -289,7 +314,7 @@ def _layout(system, jac, plan, method):
         real = method == 'fd'
         points = [
             (
-                Asked(system.pathname, block.points[k]),
+                Asked(system, block.points[k]),
                 [(part, o.real if real else o) for part, o in block.points[k].offsets],
             )
             for k in chosen
@@ -422,10 +447,9 @@ def _wanted_keys(system, use_relevance, keep):
 def _build(system, declarations):
     values = {d.wrt: _value(system, _absolute(system, d.wrt)) for d in declarations}
     colors = _colors(system)
-    awaited = (
-        not colors and bool(system._coloring_info.dynamic) and not system._coloring_info._failed
-    )
-    return build_plan(declarations, values, system.pathname, colors, is_upper_bound=awaited)
+    # The first linearization looks for a coloring, and may find none that is worth it.
+    awaited = not colors and system._first_call_to_linearize and system._coloring_info.dynamic
+    return build_plan(declarations, values, system.pathname, colors, is_upper_bound=bool(awaited))
 
 
 def _coloring(system):
@@ -451,6 +475,7 @@ def _drop_stale_coloring(system):
     fits_columns = columns == dict(zip(coloring._col_vars, coloring._col_var_sizes, strict=True))
     if not (fits_rows and fits_columns):
         info.coloring = None
+        system._first_call_to_linearize = True  # which finds it anew
 
 
 def _colored_columns(system):
@@ -580,6 +605,16 @@ def planned_evaluations(system) -> dict[str, int] | None:
     return {UNDIVIDED: _plan_by_input(system, metas).total}
 
 
+def group_differenced_above(component) -> str | None:
+    """Return the name of a group above that approximates its derivatives as a whole, if any."""
+    group = component._problem_meta['model_ref']()
+    for name in component.pathname.split('.') if group is not None else ():
+        if group._owns_approx_jac:
+            return f"the group '{group.pathname}'" if group.pathname else 'the model'
+        group = group._get_subsystem(name)
+    return None
+
+
 def has_subjacs(system) -> bool:
     """Whether final_setup has resolved the component's declarations."""
     return bool(system._subjacs_info) and system._inputs is not None
@@ -626,6 +661,7 @@ def _setup_procs(self, *args, **kwargs):
 def hold_from_here(component, held_class):
     """Make a component held in the middle of its setup; what it declares so far is outside."""
     component.__class__ = held_class
+    component._held_from_configure = set()
     component._declared_outside().update(component._declared_partials_patterns)
     component._inside_setup = True
 

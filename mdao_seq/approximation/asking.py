@@ -14,13 +14,13 @@ class Asked(NamedTuple):
 
     Attributes
     ----------
-    path : str
-        Path of the component.
+    component : Component
+        Whose evaluation it is.
     point : Point
         The perturbation; it knows its owner, its users and its method.
     """
 
-    path: str
+    component: object
     point: Point
 
 

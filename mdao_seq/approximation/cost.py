@@ -2,10 +2,13 @@
 
 from fnmatch import fnmatchcase
 
+import openmdao.api as om
 from openmdao.core.component import Component
+from openmdao.utils.om_warnings import issue_warning
 
 from mdao_seq.approximation._openmdao import (
     HeldComponent,
+    group_differenced_above,
     has_subjacs,
     plan_declared,
     plan_stock,
@@ -17,8 +20,9 @@ def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
     """Return the evaluations that one linearization of a component costs.
 
     The plan holds what the driver's responses and design variables need, since OpenMDAO skips the
-    rest: without a driver that has both, all that is declared. While a coloring is declared and not
-    yet computed the cost is an upper bound, and says so.
+    rest: without a driver that has both, all that is declared. Where a group above is differenced
+    as a whole (``approx_totals``) nothing of it is used for totals, and a warning says so. While a
+    coloring is declared and not yet computed the cost is an upper bound, and says so.
 
     Parameters
     ----------
@@ -54,6 +58,14 @@ def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
     def keep(of_name, wrt_name):
         return _matches(of_name, ofs) and _matches(wrt_name, wrts)
 
+    above = group_differenced_above(comp)
+    if above is not None:
+        issue_warning(
+            f'{above} is differenced as a whole (approx_totals): total derivatives make none of '
+            'these evaluations, and use none of these steps.',
+            prefix=comp.msginfo,
+            category=om.DerivativesWarning,
+        )
     plan = (plan_declared if isinstance(comp, HeldComponent) else plan_stock)(comp, keep=keep)
     if not plan.declarations and (of, wrt) != (None, None):
         raise ValueError(f'{comp.msginfo}: of={of!r}, wrt={wrt!r} match no approximated partial')

@@ -111,7 +111,7 @@ def held_class(cls):
 
 def _reduce(component):
     """Name the original class, which a pickle can find again, and hold what it restores."""
-    return _restore, (type(component)._held_from,), vars(component)
+    return _restore, (type(component)._held_from,), component.__getstate__()
 
 
 def _restore(cls):

@@ -102,7 +102,7 @@ class CallCounter:
         """Return (cause, declaration) of the evaluation that is running."""
         path = component.pathname
         asked = ASKED.get()
-        if asked is not None and asked.path == path:
+        if asked is not None and asked.component is component:
             return asked.point.method, str(asked.point.owner)
         if is_finding_sparsity(component):
             return 'coloring', ''

@@ -67,7 +67,7 @@ class Graph:
         Parameters
         ----------
         src, dst : array_like (number of edges,)
-            Ends of each edge: node numbers, or labels where the entries are not integers.
+            Ends of each edge: labels, or node numbers where the entries are integers.
         weights : array_like (number of edges,) or None
             Weights, finite and not negative; None: each edge counts 1.
         n : int or None
@@ -271,7 +271,8 @@ def _check_ends(source: NDArray[Any], target: NDArray[Any], n: int) -> None:
             e = int(np.argmax((ends < 0) | (ends >= n)))
             raise InputError(
                 f'{name}[{e}] = {ends[e]} (edge {source[e]} -> {target[e]}) points outside the '
-                f'graph: its nodes are 0 to {n - 1}'
+                f'graph: its nodes are 0 to {n - 1} (integers are node numbers; to use them as '
+                'labels, pass strings)'
             )
 
 

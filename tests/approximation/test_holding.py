@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 
 import numpy as np
 import openmdao.api as om
@@ -129,6 +130,30 @@ def test_a_held_component_copies_and_pickles(copied):
     other.run_model()
     assert fd_cost(twin).total == 4
     assert type(twin).__qualname__ == 'Declared'
+
+
+class KeepsALock(Declared):
+    """It says itself what of it is pickled."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.lock = threading.Lock()
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != 'lock'}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        self.lock = threading.Lock()
+
+
+def test_a_class_that_says_what_is_pickled_is_asked():
+    """A bug once: everything was copied, and a lock cannot be."""
+    problem = om.Problem(reports=False)
+    problem.model.add_subsystem('comp', KeepsALock(declarations=TWO_STEPS))
+    hold_declarations(problem)
+    problem.setup()
+    assert copy.deepcopy(problem.model.comp).lock is not problem.model.comp.lock
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import openmdao.api as om
 import pytest
 
-from mdao_seq import PerOutputFD, fd_cost
+from mdao_seq import PerOutputFD, fd_cost, hold_declarations
 from tests.approximation.components import (
     BANDED,
     Banded,
@@ -523,3 +523,117 @@ def test_openmdaos_option_for_all_partials_stands_above_the_declarations(method,
     partials = partials_of(problem_of(comp))
     assert fd_cost(comp).total == calls
     assert partials['y1', 'x'] == pytest.approx(3 * X**2, rel=1e-12 if method == 'cs' else 1e-4)
+
+
+@pytest.mark.parametrize('declared', [('*', 'x'), ('y', 'x'), ('*', ('x',))])
+def test_a_coloring_leaves_alone_what_is_declared_whatever_its_words(declared):
+    """A bug once: declared in the coloring's own words ('*', wrt), it was overwritten."""
+
+    class Colored(PerOutputFD, om.ExplicitComponent):
+        def setup(self):
+            self.add_input('x', np.arange(1.0, 5.0))
+            self.add_output('y', shape=4)
+
+        def setup_partials(self):
+            self.declare_partials(*declared, method='cs')
+            self.declare_coloring('x', method='fd', show_summary=False)
+
+        def compute(self, inputs, outputs):
+            outputs['y'] = inputs['x'] ** 3
+
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', Colored())
+    problem.setup(force_alloc_complex=True)
+    problem.run_model()
+    totals = problem.compute_totals(['comp.y'], ['comp.x'])
+    np.testing.assert_allclose(totals['comp.y', 'comp.x'], np.diag(3.0 * np.arange(1, 5) ** 2))
+    assert {d.method for d in fd_cost(comp).declarations} == {'cs'}
+
+
+def test_what_configure_declared_once_is_not_kept_for_ever():
+    """A bug once: it stood above the component's own declarations in every later setup."""
+
+    class Configures(om.Group):
+        def setup(self):
+            self.add_subsystem('comp', Held(declarations=[fd('y1', 0.01)]))
+            self.coarse = getattr(self, 'coarse', True)
+
+        def configure(self):
+            if self.coarse:
+                self.comp.declare_partials('y1', 'x', method='fd', step=0.5)
+
+    problem = om.Problem(reports=False)
+    group = problem.model.add_subsystem('group', Configures())
+    comp = None
+    steps = []
+    for coarse in (True, True, False):
+        group.coarse = coarse
+        problem.setup()
+        problem.final_setup()
+        comp = group.comp
+        steps.append(fd_cost(comp).declarations[0].step)
+    assert steps == [0.5, 0.5, 0.01]
+
+
+def test_configure_of_a_component_that_stays_is_heard_in_its_own_setup_only():
+    class Configures(om.Group):
+        coarse = True
+
+        def configure(self):
+            if self.coarse:
+                self.comp.declare_partials('y1', 'x', method='fd', step=0.5)
+
+    for held in (False, True):
+        group = Configures()
+        cls = Declared if held else Held
+        comp = group.add_subsystem('comp', cls(declarations=[fd('y1', 0.01)]))
+        problem = om.Problem(group, reports=False)
+        if held:
+            hold_declarations(problem)
+        steps = []
+        for coarse in (True, False):
+            group.coarse = coarse
+            problem.setup()
+            problem.final_setup()
+            steps.append(fd_cost(comp).declarations[0].step)
+        assert steps == [0.5, 0.01]
+
+
+def test_a_group_that_is_differenced_as_a_whole_is_told():
+    problem = problem_of(Held(declarations=[fd('y1', 0.01)]))
+    assert not [str(w.message) for w in _warnings_of(problem)]
+    problem.model.approx_totals()
+    problem.setup()
+    problem.run_model()
+    assert 'the model is differenced as a whole' in str(_warnings_of(problem)[0].message)
+
+
+def _warnings_of(problem):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        fd_cost(problem.model.comp)
+    return caught
+
+
+def test_the_cost_is_known_once_a_coloring_was_given_up():
+    """A bug once: it stayed an upper bound for ever."""
+
+    class Dense(PerOutputFD, om.ExplicitComponent):
+        def setup(self):
+            self.add_input('x', np.arange(1.0, 4.0))
+            self.add_output('y', shape=3)
+            self.declare_coloring('x', method='fd', show_summary=False)
+
+        def compute(self, inputs, outputs):
+            outputs['y'] = inputs['x'].sum() ** 2 * np.arange(1.0, 4.0)
+
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', Dense())
+    problem.setup()
+    problem.run_model()
+    assert fd_cost(comp).is_upper_bound
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        problem.compute_totals(['comp.y'], ['comp.x'])
+    assert not fd_cost(comp).is_upper_bound
+    assert fd_cost(comp).total == 3

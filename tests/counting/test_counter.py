@@ -321,6 +321,31 @@ def test_unknown_paths_and_causes_are_errors():
         counts.total('comp', cause='finite')
 
 
+class Outer(Held):
+    """Its compute runs a problem of its own, with a component of the same path."""
+
+    def setup(self):
+        super().setup()
+        self.inner = held_problem()
+        self.inner.setup()
+        self.inner.final_setup()
+
+    def compute(self, inputs, outputs):
+        super().compute(inputs, outputs)
+        self.inner.run_model()
+
+
+def test_a_component_of_the_same_path_in_another_problem_is_another():
+    """A bug once: what the inner one ran was booked to the outer one's declaration."""
+    problem = held_problem(cls=Outer)
+    problem.setup()
+    problem.run_model()
+    with count_calls(problem.model.comp.inner) as counts:
+        problem.compute_totals(['comp.y1'], ['comp.x'])
+    assert counts.total('comp', cause='run') == counts.total('comp') == 2
+    counts.verify()
+
+
 def test_what_is_printed_is_the_table():
     problem = held_problem()
     problem.setup()

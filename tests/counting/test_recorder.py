@@ -224,7 +224,7 @@ def test_nothing_counted_is_nothing_verified():
 
 
 def test_a_missing_folder_is_named():
-    with pytest.raises(FileNotFoundError, match='there is no directory .*nowhere'):
+    with pytest.raises(FileNotFoundError, match=r'there is no directory .*nowhere'):
         optimized(CallCountRecorder('nowhere/calls.db'))
 
 
