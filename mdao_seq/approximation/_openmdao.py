@@ -35,7 +35,7 @@ from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
 from mdao_seq.approximation.asking import ASKED, Asked
 from mdao_seq.approximation.combining import Combination, Failures
 from mdao_seq.differences.declaration import Declaration
-from mdao_seq.differences.plan import EvaluationPlan
+from mdao_seq.differences.plan import EvaluationPlan, joined
 from mdao_seq.differences.planning import build_plan
 
 _STOCK = {'fd': FiniteDifference, 'cs': ComplexStep}
@@ -51,6 +51,9 @@ ORDER = 'held_order'
 
 # Where an exact declaration keeps the approximation of the same names that it replaces.
 REPLACED = 'held_replaced'
+
+# Which named residual gave the partials of an output their options.
+BY_RESIDUAL = 'held_by_residual'
 
 
 class HeldComponent:
@@ -137,6 +140,10 @@ class HeldComponent:
         )
 
     def _resolve_partials_patterns(self, of, wrt, pattern_meta):
+        if getattr(self, '_declared_residuals', None):
+            super()._resolve_partials_patterns(of, wrt, pattern_meta)
+            self._hold_by_residual(of, wrt, pattern_meta)
+            return
         replaced = pattern_meta.get(REPLACED)
         if replaced is not None and not _is_filled(self, pattern_meta):
             self._resolve_partials_patterns(of, wrt, replaced)
@@ -158,6 +165,27 @@ class HeldComponent:
                 category=DerivativesWarning,
             )
             self._subjacs_info.update(approximated)
+
+    def _hold_by_residual(self, of, wrt, pattern_meta):
+        """Give the outputs that a named residual lies over its options; OpenMDAO drops them."""
+        if pattern_meta.get('method') not in _STOCK:
+            return
+        options = {name: pattern_meta.get(name) for name in (*_OPTIONS, ORDER)}
+        residuals = {
+            name for _, names in self._find_of_matches(of, use_resname=True) for name in names
+        }
+        wrts = {name for _, names in self._find_wrt_matches(wrt) for name in names}
+        for residual in residuals:
+            for output, *_ in self._resid2out_subjac_map[residual]:
+                for name in wrts:
+                    meta = self._subjacs_info[_absolute(self, output), _absolute(self, name)]
+                    other, earlier = meta.setdefault(BY_RESIDUAL, (residual, options))
+                    if other != residual and earlier != options:
+                        raise RuntimeError(
+                            f'{self.msginfo}: d({residual})/d({name}) and d({other})/d({name}) are '
+                            f"declared with different options, but lie over one output, '{output}'"
+                        )
+                    meta.update(options, **{BY_RESIDUAL: (residual, options)})
 
     @property
     def fd_fallbacks(self):
@@ -202,6 +230,11 @@ class HeldComponent:
         """Return the plan at present: relative steps move, and a coloring may have been found."""
         coloring = _coloring(self)
         declarations = self._checked_plan().declarations
+        if coloring is not self._held_coloring and coloring and not _fits(self, coloring):
+            raise RuntimeError(
+                f'{self.msginfo}: the coloring that its class shares was found for other sizes; '
+                'set per_instance=True in declare_coloring'
+            )
         if coloring is not self._held_coloring or any(d.is_relative for d in declarations):
             self._held_plan = _build(self, declarations)
             self._held_coloring = coloring
@@ -238,7 +271,7 @@ class PlannedScheme(ApproximationScheme):
             self._layout[0] is plan and self._layout[1] is jac._subjacs
         ):
             self._layout = plan, jac._subjacs, _layout(system, jac, plan, method)
-        failures = Failures(system, system._inputs)
+        failures = Failures(system, system._inputs, system._outputs.asarray())
         with _evaluations(system, method) as evaluate:
             at_base = system._residuals.asarray(copy=True).real
             for sweep in self._layout[2]:
@@ -429,7 +462,7 @@ def _approximated_keys(system) -> list[tuple[str, str]]:
     return [key for key, meta in system._subjacs_info.items() if meta.get('method') in _STOCK]
 
 
-def _wanted_keys(system, use_relevance, keep):
+def _wanted_keys(system, use_relevance, keep, by_wrt_only=False):
     """Approximated (of, wrt) that the driver or compute_totals needs at present."""
     keys = [
         key
@@ -441,15 +474,27 @@ def _wanted_keys(system, use_relevance, keep):
         return keys
     relevance = system._relevance
     with relevance.all_seeds_active():
-        return [key for key in keys if all(map(relevance.is_relevant, key))]
+        first = 1 if by_wrt_only else 0
+        return [key for key in keys if all(map(relevance.is_relevant, key[first:]))]
 
 
-def _build(system, declarations):
+def _build(system, declarations, with_colors=True):
     values = {d.wrt: _value(system, _absolute(system, d.wrt)) for d in declarations}
-    colors = _colors(system)
+    colors = _colors(system) if with_colors else []
     # The first linearization looks for a coloring, and may find none that is worth it.
-    awaited = not colors and system._first_call_to_linearize and system._coloring_info.dynamic
-    return build_plan(declarations, values, system.pathname, colors, is_upper_bound=bool(awaited))
+    awaited = (
+        _coloring(system) is None
+        and system._first_call_to_linearize
+        and system._coloring_info.dynamic
+    )
+    return build_plan(
+        declarations,
+        values,
+        system.pathname,
+        colors,
+        known=_colored_columns(system) if with_colors else (),
+        is_upper_bound=bool(awaited),
+    )
 
 
 def _coloring(system):
@@ -460,26 +505,31 @@ def _coloring(system):
     return coloring if coloring is not None and coloring._fwd is not None else None
 
 
+def _fits(system, coloring):
+    """Whether a coloring was found for the variables and sizes that a component has now."""
+    rows = {_relative(system, of): end - start for of, start, end, _, _ in system._get_jac_ofs()}
+    matches = system._coloring_info._update_wrt_matches(system)
+    columns = {
+        _relative(system, wrt): end - start
+        for wrt, start, end, _, _, _ in system._get_jac_wrts(matches)
+    }
+    return rows == dict(
+        zip(coloring._row_vars, coloring._row_var_sizes, strict=True)
+    ) and columns == dict(zip(coloring._col_vars, coloring._col_var_sizes, strict=True))
+
+
 def _drop_stale_coloring(system):
     """Forget a coloring that an earlier setup found for other sizes; OpenMDAO checks given ones."""
     coloring, info = _coloring(system), system._coloring_info
-    if coloring is None or not info.dynamic:
-        return
-    info._update_wrt_matches(system)
-    rows = {_relative(system, of): end - start for of, start, end, _, _ in system._get_jac_ofs()}
-    columns = {
-        _relative(system, wrt): end - start
-        for wrt, start, end, _, _, _ in system._get_jac_wrts(info.wrt_matches)
-    }
-    fits_rows = rows == dict(zip(coloring._row_vars, coloring._row_var_sizes, strict=True))
-    fits_columns = columns == dict(zip(coloring._col_vars, coloring._col_var_sizes, strict=True))
-    if not (fits_rows and fits_columns):
+    if coloring is not None and info.dynamic and not _fits(system, coloring):
         info.coloring = None
         system._first_call_to_linearize = True  # which finds it anew
 
 
 def _colored_columns(system):
     """Return (input, element) of every column that the coloring knows, in its order."""
+    if _coloring(system) is None:
+        return []
     info = system._coloring_info
     info._update_wrt_matches(system)
     return [
@@ -564,22 +614,39 @@ def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
 
     Of each input only the last declaration counts, whatever the others say.
     """
-    last = {}
-    for of, wrt in _wanted_keys(system, use_relevance, keep):
-        last[wrt] = system._subjacs_info[of, wrt]
-    return _plan_by_input(system, last)
+    metas = {}
+    # OpenMDAO looks at the inputs' relevance only, and fills its schemes from the end.
+    for of, wrt in reversed(_wanted_keys(system, use_relevance, keep, by_wrt_only=True)):
+        meta = system._subjacs_info[of, wrt]
+        if not any(wrt in of_method for of_method in metas.values()):
+            metas.setdefault(meta['method'], {})[wrt] = meta
+    return _plan_by_scheme(system, metas)
 
 
-def _plan_by_input(system, metas):
-    if _coloring(system) is not None:
-        # It takes the options of the first input for every colored one.
-        first = next(meta for meta in metas.values())
-        colored = {_absolute(system, wrt) for wrt, _ in _colored_columns(system)}
-        metas = {wrt: first if wrt in colored else meta for wrt, meta in metas.items()}
-    declarations = []
-    for wrt, meta in metas.items():
-        declarations.append(Declaration('*', _relative(system, wrt), **_as_openmdao_means(meta)))
-    return _build(system, declarations)
+def _plan_by_scheme(system, metas):
+    """Plan from what OpenMDAO's schemes hold: by method, options by input."""
+    plans = []
+    colored = {_absolute(system, wrt) for wrt, _ in _colored_columns(system)}
+    for method, of_method in metas.items():
+        in_colors = [wrt for wrt in of_method if wrt in colored]
+        if in_colors:
+            # Each scheme runs every color, with the options of the first input that it finds.
+            options = {**of_method[in_colors[0]], 'method': method}
+            plans.append(_build(system, _undivided(system, dict.fromkeys(colored, options))))
+        alone = {
+            wrt: {**meta, 'method': method}
+            for wrt, meta in of_method.items()
+            if not (colored and 'coloring' in meta)
+        }
+        plans.append(_build(system, _undivided(system, alone), with_colors=False))
+    return joined(plans, system.pathname)
+
+
+def _undivided(system, metas):
+    return [
+        Declaration('*', _relative(system, wrt), **_as_openmdao_means(meta))
+        for wrt, meta in metas.items()
+    ]
 
 
 def planned_evaluations(system) -> dict[str, int] | None:
@@ -597,12 +664,8 @@ def planned_evaluations(system) -> dict[str, int] | None:
         }
     if not system._approx_schemes:
         return None
-    metas = {
-        wrt: {'method': method, **meta}
-        for method, scheme in system._approx_schemes.items()
-        for wrt, meta in scheme._wrt_meta.items()
-    }
-    return {UNDIVIDED: _plan_by_input(system, metas).total}
+    metas = {method: scheme._wrt_meta for method, scheme in system._approx_schemes.items()}
+    return {UNDIVIDED: _plan_by_scheme(system, metas).total}
 
 
 def group_differenced_above(component) -> str | None:
@@ -615,9 +678,14 @@ def group_differenced_above(component) -> str | None:
     return None
 
 
-def has_subjacs(system) -> bool:
+def is_final(system) -> bool:
     """Whether final_setup has resolved the component's declarations."""
-    return bool(system._subjacs_info) and system._inputs is not None
+    meta = system._problem_meta
+    return (
+        meta is not None
+        and meta['setup_status'] >= _SetupStatus.POST_SETUP2
+        and system._inputs is not None
+    )
 
 
 def is_finding_sparsity(system) -> bool:

@@ -70,6 +70,7 @@ class Combination(NamedTuple):
             for partial in self.partials:
                 mine = np.isfinite(used[:, partial.rows]).all(axis=1)
                 if not mine.all():
+                    failures.check_base(partial, self.rows.start)
                     weights, base_weight = failures.fall_back(partial, self.offsets, mine, columns)
                     derivative[partial.rows] = (
                         weights @ used[mine, partial.rows] + base_weight * base[partial.rows]
@@ -90,17 +91,29 @@ class Failures:
         Its `fd_fallbacks` are counted.
     inputs : Vector
         Its inputs, by name.
+    at_base : ndarray, shape (rows,)
+        Its outputs before any perturbation.
     """
 
-    def __init__(self, component, inputs):
+    def __init__(self, component, inputs, at_base):
         self._component = component
         self._inputs_by_name = inputs
+        self._finite_at_base = np.isfinite(at_base)
         self._reason = ''
 
     def at_point(self, value, error):
         """Note that an evaluation failed."""
         value[:] = np.nan
         self._reason = f': {error}'
+
+    def check_base(self, partial, start):
+        """Refuse to differentiate where the component itself gives no number."""
+        rows = slice(start + partial.rows.start, start + partial.rows.stop)
+        if not self._finite_at_base[rows].all():
+            raise AnalysisError(
+                f'{self._component.msginfo}: {partial.declaration}: {partial.declaration.of} is '
+                f'not finite at the present inputs{self._not_finite_input()}'
+            )
 
     def fall_back(self, partial, offsets, worked, columns):
         """Return the weights of the points that worked and of the base point.

@@ -9,7 +9,7 @@ from openmdao.utils.om_warnings import issue_warning
 from mdao_seq.approximation._openmdao import (
     HeldComponent,
     group_differenced_above,
-    has_subjacs,
+    is_final,
     plan_declared,
     plan_stock,
 )
@@ -51,7 +51,7 @@ def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
         raise TypeError(
             f'fd_cost({comp!r}): a component is needed; of a group, ask its components one by one'
         )
-    if not has_subjacs(comp):
+    if not is_final(comp):
         raise RuntimeError(f'{comp.msginfo}: call final_setup() on the problem before fd_cost')
     ofs, wrts = _patterns(of), _patterns(wrt)
 

@@ -5,6 +5,7 @@ import weakref
 from pathlib import Path
 from time import monotonic
 
+from openmdao.core.system import System
 from openmdao.recorders.case_recorder import CaseRecorder
 
 from mdao_seq.approximation._openmdao import problem_of
@@ -34,6 +35,8 @@ class CallCountRecorder(CaseRecorder):
 
     Raises
     ------
+    TypeError
+        At final_setup, if it was added to a solver, which makes no evaluations of its own.
     ValueError
         At final_setup, if another kind of file stands at `path`.
 
@@ -59,6 +62,12 @@ class CallCountRecorder(CaseRecorder):
         super().startup(recording_requester, comm)
         problem = problem_of(recording_requester)
         if problem is None:
+            if not isinstance(recording_requester, System):
+                raise TypeError(
+                    f'CallCountRecorder({str(self.path)!r}) was added to a '
+                    f'{type(recording_requester).__name__}; add it to a problem, a driver, a group '
+                    'or a component'
+                )
             self._call_counter.watch(recording_requester)
         else:
             self._call_counter.watch_problem(problem)

@@ -10,6 +10,7 @@ elements of one part one after another, or, where a coloring has found that they
 elements of several parts at once: each by its own k-th offset in the k-th evaluation.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -179,3 +180,13 @@ class EvaluationPlan:
         bound = ' (no coloring is known yet)' if self.is_upper_bound else ''
         title += f'{self.total} evaluation{plural} per linearization{bound}'
         return f'{title}\n{text_table(header, rows)}' if rows else f'{title}: none is approximated'
+
+
+def joined(plans: Sequence[EvaluationPlan], name: str) -> EvaluationPlan:
+    """Return the plan of several that are run one after another and share nothing."""
+    return EvaluationPlan(
+        tuple(dict.fromkeys(d for plan in plans for d in plan.declarations)),
+        tuple(block for plan in plans for block in plan.blocks),
+        name,
+        any(plan.is_upper_bound for plan in plans),
+    )

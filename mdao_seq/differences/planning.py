@@ -19,6 +19,7 @@ def build_plan(
     values: Mapping[str, ArrayLike],
     name: str = '',
     colors: Sequence[Sequence[Column]] = (),
+    known: Sequence[Column] = (),
     is_upper_bound: bool = False,
 ) -> EvaluationPlan:
     """Find the distinct evaluations that the declarations need.
@@ -33,8 +34,10 @@ def build_plan(
     name : str
         Path of the component, for the table.
     colors : sequence of sequences of (str, int)
-        Columns (input, element) that share no rows and are perturbed at once. Every other column
-        is perturbed alone.
+        Columns (input, element) that share no rows and are perturbed at once.
+    known : sequence of (str, int)
+        Columns that a coloring knows. One that has no color changes no row: it is not perturbed.
+        Every other column is perturbed alone.
     is_upper_bound : bool
         Whether to say so in the table.
 
@@ -52,6 +55,9 @@ def build_plan(
     colored: dict[str, NDArray[np.bool_]] = {
         wrt: np.zeros(of_input.shape[1], dtype=bool) for wrt, of_input in steps.items()
     }
+    for wrt, element in known:
+        if wrt in colored:
+            colored[wrt][element] = True
     blocks = []
     for color in colors:
         of_input: dict[str, list[int]] = {}

@@ -11,6 +11,7 @@ from pathlib import Path
 from openmdao.utils.reports_system import register_report
 
 from mdao_seq._files import replacing
+from mdao_seq.approximation._openmdao import problem_name
 from mdao_seq.counting.counter import CallCounter
 
 NAME = 'mdao_seq_calls'
@@ -92,11 +93,11 @@ def _count_until_exit(problem):
         return
     counter = CallCounter()
     counter.watch_problem(problem)
-    folder = Path(problem.get_reports_dir())
+    folder, name = Path(problem.get_reports_dir()), problem_name(problem)
 
     def write():
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(folder / f'{NAME}.html') as scratch:
-            scratch.write_text(calls_page(counter.counts, f'Evaluations of {folder.name}'))
+            scratch.write_text(calls_page(counter.counts, f'Evaluations of {name}'))
 
     atexit.register(write)

@@ -6,7 +6,7 @@ import numpy as np
 import openmdao.api as om
 import pytest
 
-from mdao_seq import count_calls, fd_cost
+from mdao_seq import PerOutputFD, count_calls, fd_cost
 from mdao_seq.differences.stencils import weights_at
 from tests.approximation.components import Held, HeldBanded, fd, problem_of
 from tests.derivative_checks import partials_of
@@ -84,7 +84,7 @@ def test_a_nan_input_is_named():
     problem = problem_of(comp)
     problem.set_val('comp.x', np.nan)
     problem.run_model()
-    with pytest.raises(om.AnalysisError, match=r'no point is left.*the input x\[0\] is nan'):
+    with pytest.raises(om.AnalysisError, match=r'y1 is not finite .*the input x\[0\] is nan'):
         problem.model.run_linearize()
 
 
@@ -127,3 +127,23 @@ def test_weights_of_any_points():
     for power, moment in enumerate([0.0, 1.0, 0.0, 0.0]):
         total = weights @ np.array(offsets) ** power + base * 0.0**power
         assert total == pytest.approx(moment, abs=1e-12)
+
+
+def test_an_output_that_is_not_finite_at_the_base_point_is_named():
+    """A bug once: the message blamed the points, which worked."""
+
+    class Nan(PerOutputFD, om.ExplicitComponent):
+        def setup(self):
+            self.add_input('x', 1.0)
+            self.add_output('y')
+            self.declare_partials('y', 'x', method='fd', step=0.1, form='central')
+
+        def compute(self, inputs, outputs):
+            outputs['y'] = np.nan if inputs['x'] == 1.0 else inputs['x']
+
+    problem = om.Problem(reports=False)
+    problem.model.add_subsystem('comp', Nan())
+    problem.setup()
+    problem.run_model()
+    with pytest.raises(om.AnalysisError, match='y is not finite at the present inputs'):
+        problem.compute_totals(['comp.y'], ['comp.x'])

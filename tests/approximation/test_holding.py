@@ -163,7 +163,7 @@ def test_a_class_that_says_what_is_pickled_is_asked():
         ({'step': -1e-3, 'form': 'central'}, 3 * X**2 + 1e-6),
         ({'step': -1e-3, 'form': 'backward'}, 3 * X**2 + 3e-3 * X + 1e-6),
         ({'step': 1e-3, 'step_calc': 'rel', 'minimum_step': 0}, None),
-        ({'step': np.array([1e-3])}, 3 * X**2 + 3e-3 * X + 1e-6),
+        ({'step': np.array(1e-3)}, 3 * X**2 + 3e-3 * X + 1e-6),
         ({'step': 0}, None),
     ],
 )

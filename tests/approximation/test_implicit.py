@@ -114,3 +114,65 @@ def test_a_scaled_residual_is_differenced_unscaled():
     # Central of a quadratic is exact, forward is off by the step.
     assert partials['comp']['u', 'u']['J_fd'] == pytest.approx(4.0, rel=1e-6)
     assert partials['comp']['u', 'u']['J_fwd'] == pytest.approx(4.001, rel=1e-6)
+
+
+class NamedResiduals(om.ImplicitComponent):
+    """r1 = v - sum(u), r2 = u**2 - a; the residuals have names and sizes of their own."""
+
+    def initialize(self):
+        self.options.declare('declarations')
+
+    def setup(self):
+        self.add_input('a', [1.0, 2.0])
+        self.add_output('u', [1.0, 1.0])
+        self.add_output('v', 1.0)
+        self.add_residual('r2', shape=(2,))
+        self.add_residual('r1', shape=(1,))
+        for of, options in self.options['declarations'].items():
+            self.declare_partials(of, '*', method='fd', **options)
+
+    def apply_nonlinear(self, inputs, outputs, residuals):
+        residuals['r1'] = outputs['v'] - outputs['u'].sum()
+        residuals['r2'] = outputs['u'] ** 2 - inputs['a']
+
+
+def with_named_residuals(held, **declarations):
+    cls = type('Held', (PerOutputFD, NamedResiduals), {}) if held else NamedResiduals
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', cls(declarations=declarations))
+    comp.nonlinear_solver = om.NewtonSolver(solve_subsystems=False, iprint=-1, maxiter=50)
+    comp.linear_solver = om.DirectSolver()
+    problem.setup()
+    problem.run_model()
+    return problem, comp
+
+
+@pytest.mark.parametrize('held', [False, True])
+def test_residuals_with_names_of_their_own(held):
+    """A bug once: such a component did not set up any more."""
+    problem, comp = with_named_residuals(held, r1={'form': 'central'}, r2={'step': 1e-3})
+    totals = problem.compute_totals(['comp.v'], ['comp.a'])['comp.v', 'comp.a'].ravel()
+    if held:
+        assert {(d.of, d.step) for d in fd_cost(comp).declarations} == {('u', 1e-3), ('v', 1e-6)}
+        u = np.sqrt([1.0, 2.0])
+        np.testing.assert_allclose(totals, 1 / (2 * u + 1e-3), rtol=1e-6)
+    else:
+        np.testing.assert_allclose(totals, 0.5 / np.sqrt([1.0, 2.0]), rtol=1e-5)
+
+
+def test_two_residuals_over_one_output_must_agree():
+    class Overlapping(PerOutputFD, om.ImplicitComponent):
+        def setup(self):
+            self.add_output('u', [1.0, 1.0])
+            for name, step in (('r1', 1e-3), ('r2', 1e-4)):
+                self.add_residual(name, shape=(1,))
+                self.declare_partials(name, '*', method='fd', step=step)
+
+        def apply_nonlinear(self, inputs, outputs, residuals):
+            residuals['r1'], residuals['r2'] = outputs['u'] ** 2
+
+    problem = om.Problem(reports=False)
+    problem.model.add_subsystem('comp', Overlapping())
+    with pytest.raises(RuntimeError, match=r"d\(r2\).*d\(r1\).*lie over one output, 'u'"):
+        problem.setup()
+        problem.final_setup()

@@ -346,6 +346,72 @@ def test_a_component_of_the_same_path_in_another_problem_is_another():
     counts.verify()
 
 
+class Colors(om.ExplicitComponent):
+    """y = x**2 + w**2, colored, with a declaration before or after; nothing depends on z."""
+
+    def initialize(self):
+        self.options.declare('before', default=None)
+        self.options.declare('after', default=None)
+        self.calls = 0
+
+    def setup(self):
+        for name in 'xwz':
+            self.add_input(name, [1.0, 2.0, 3.0])
+        self.add_output('y', shape=3)
+
+    def setup_partials(self):
+        if self.options['before']:
+            self.declare_partials(**self.options['before'])
+        self.declare_coloring('*', method='fd', show_summary=False, min_improve_pct=0)
+        if self.options['after']:
+            self.declare_partials(**self.options['after'])
+
+    def compute(self, inputs, outputs):
+        self.calls += 1
+        outputs['y'] = inputs['x'] ** 2 + inputs['w'] ** 2
+
+
+class HeldColors(PerOutputFD, Colors):
+    pass
+
+
+@pytest.mark.parametrize('cls', [Colors, HeldColors])
+def test_colors_are_predicted_as_they_are_run(cls):
+    """A bug once: columns that change nothing were perturbed, or were predicted for OpenMDAO."""
+    cs = {'of': 'y', 'wrt': 'w', 'method': 'cs'}
+    central = {'of': '*', 'wrt': 'w', 'method': 'fd', 'form': 'central'}
+    cases = ({}, {'after': central}, {'before': central}, {'after': cs})
+    found = []
+    for options in cases:
+        problem = om.Problem(reports=False)
+        comp = problem.model.add_subsystem('comp', cls(**options))
+        problem.setup(force_alloc_complex=True)
+        problem.run_model()
+        problem.model.run_linearize()
+        comp.calls = 0
+        with count_calls(problem) as counts:
+            problem.model.run_linearize()
+        assert comp.calls == fd_cost(comp).total, options
+        counts.verify()
+        found.append(comp.calls)
+    if cls is HeldColors:
+        assert found == [2, 3, 3, 2]
+
+
+def test_openmdao_looks_at_inputs_only_when_it_asks_what_the_driver_needs():
+    """A bug once: its cost was planned as if it looked at outputs too."""
+    comp = Declared(declarations=[fd('y1', 0.01), {'of': 'y2', 'wrt': 'x', 'method': 'cs'}])
+    problem = om.Problem(reports=False)
+    problem.model.add_subsystem('comp', comp)
+    problem.model.add_objective('comp.y1')
+    problem.model.add_design_var('comp.x')
+    problem.setup(force_alloc_complex=True)
+    problem.run_model()
+    made = comp.calls
+    problem.compute_totals()
+    assert comp.calls - made == fd_cost(comp).total == 1
+
+
 def test_what_is_printed_is_the_table():
     problem = held_problem()
     problem.setup()

@@ -223,6 +223,14 @@ def test_nothing_counted_is_nothing_verified():
         recorder.total()
 
 
+def test_a_solver_is_no_place_for_it():
+    problem = held_problem()
+    problem.model.nonlinear_solver.add_recorder(CallCountRecorder('./calls.db'))
+    problem.setup()
+    with pytest.raises(TypeError, match=r'calls\.db.*NonlinearRunOnce; add it to a problem'):
+        problem.final_setup()
+
+
 def test_a_missing_folder_is_named():
     with pytest.raises(FileNotFoundError, match=r'there is no directory .*nowhere'):
         optimized(CallCountRecorder('nowhere/calls.db'))
