@@ -60,7 +60,7 @@ def _counts_of_file(path):
 
 def _counts_of_script(path, user_args):
     """Run a script; return (name, counts) of its problems, and the failure that ended it."""
-    from mdao_seq.approximation._openmdao import (
+    from mdao_seq.approximation._openmdao.systems import (
         on_every_final_setup,
         problem_name,
         run_script,

@@ -6,13 +6,9 @@ import openmdao.api as om
 from openmdao.core.component import Component
 from openmdao.utils.om_warnings import issue_warning
 
-from mdao_seq.approximation._openmdao import (
-    HeldComponent,
-    group_differenced_above,
-    is_final,
-    plan_declared,
-    plan_stock,
-)
+from mdao_seq.approximation._openmdao.held import HeldComponent
+from mdao_seq.approximation._openmdao.plans import plan_declared, plan_stock
+from mdao_seq.approximation._openmdao.systems import group_differenced_above, is_final
 from mdao_seq.differences.plan import EvaluationPlan
 
 

@@ -2,7 +2,8 @@
 
 from openmdao.core.component import Component
 
-from mdao_seq.approximation._openmdao import ORDER, HeldComponent
+from mdao_seq.approximation._openmdao.held import HeldComponent
+from mdao_seq.approximation._openmdao.names import ORDER
 from mdao_seq.differences.declaration import Declaration
 
 

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 import openmdao.api as om
 
-from mdao_seq.approximation._openmdao import is_wanted
+from mdao_seq.approximation._openmdao.systems import is_wanted
 from mdao_seq.graph.distribution import node_values
 from mdao_seq.graph.errors import InputError, NotConverged, NotDifferentiable
 from mdao_seq.graph.graph import Graph

@@ -7,9 +7,8 @@ from time import perf_counter
 import openmdao.api as om
 
 from mdao_seq._hook import listen, stop_listening
-from mdao_seq.approximation._openmdao import (
-    LINEARIZE,
-    UNDIVIDED,
+from mdao_seq.approximation._openmdao.names import LINEARIZE, UNDIVIDED
+from mdao_seq.approximation._openmdao.systems import (
     components_below,
     is_finding_sparsity,
     is_set_up,

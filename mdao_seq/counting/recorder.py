@@ -8,7 +8,7 @@ from time import monotonic
 from openmdao.core.system import System
 from openmdao.recorders.case_recorder import CaseRecorder
 
-from mdao_seq.approximation._openmdao import problem_of
+from mdao_seq.approximation._openmdao.systems import problem_of
 from mdao_seq.counting.counter import CallCounter
 from mdao_seq.counting.file import CountFile
 

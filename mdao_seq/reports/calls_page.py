@@ -11,7 +11,7 @@ from pathlib import Path
 from openmdao.utils.reports_system import register_report
 
 from mdao_seq._files import replacing
-from mdao_seq.approximation._openmdao import problem_name
+from mdao_seq.approximation._openmdao.systems import problem_name
 from mdao_seq.counting.counter import CallCounter
 
 NAME = 'mdao_seq_calls'

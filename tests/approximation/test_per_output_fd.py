@@ -421,12 +421,13 @@ def test_a_matrix_free_component_with_fd_is_an_error():
 @pytest.mark.parametrize('passed_by', ['_add_approximations', 'compute_approximations'])
 def test_a_version_of_openmdao_that_passes_us_by_is_refused(passed_by, monkeypatch):
     """As on 3.36 to 3.39: no evaluation, or one step for all, and no word."""
-    from mdao_seq.approximation import _openmdao
+    from mdao_seq.approximation._openmdao.held import HeldComponent
+    from mdao_seq.approximation._openmdao.scheme import PlannedScheme
 
     if passed_by == '_add_approximations':
-        monkeypatch.delattr(_openmdao.HeldComponent, passed_by)
+        monkeypatch.delattr(HeldComponent, passed_by)
     else:
-        monkeypatch.setattr(_openmdao.PlannedScheme, passed_by, lambda self, system, jac: None)
+        monkeypatch.setattr(PlannedScheme, passed_by, lambda self, system, jac: None)
     problem = problem_of(Held(declarations=[fd('y1', 0.01), fd('y2', 0.05)]))
     with pytest.raises(RuntimeError, match=r'OpenMDAO \d.* did not run the approximations'):
         problem.model.run_linearize()

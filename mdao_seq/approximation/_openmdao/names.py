@@ -1,0 +1,35 @@
+"""Names: OpenMDAO's absolute and relative ones, and those under which we keep what it has not."""
+
+from openmdao.approximation_schemes.complex_step import ComplexStep
+from openmdao.approximation_schemes.finite_difference import FiniteDifference
+
+STOCK = {'fd': FiniteDifference, 'cs': ComplexStep}
+
+OPTIONS = ('method', 'step', 'form', 'step_calc', 'minimum_step')
+
+# Stands for all declarations of a component that is not held: OpenMDAO does not tell them apart.
+UNDIVIDED = 'd(*)/d(*)'
+
+# The method that every linearization of a component passes through, whoever asks for it.
+LINEARIZE = '_linearize'
+
+# Under OpenMDAO's own name, its schemes would refuse the orders that they do not have.
+ORDER = 'held_order'
+
+# Where an exact declaration keeps the approximation of the same names that it replaces.
+REPLACED = 'held_replaced'
+
+# Which named residual gave the partials of an output their options.
+BY_RESIDUAL = 'held_by_residual'
+
+
+def absolute(system, name):
+    return f'{system.pathname}.{name}' if system.pathname else name
+
+
+def relative(system, name):
+    return name[len(system.pathname) + 1 :] if system.pathname else name
+
+
+def approximated_keys(system) -> list[tuple[str, str]]:
+    return [key for key, meta in system._subjacs_info.items() if meta.get('method') in STOCK]

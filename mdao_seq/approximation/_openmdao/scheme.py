@@ -1,0 +1,213 @@
+"""The approximation scheme of held components: it runs the points of an evaluation plan.
+
+A block of the plan is laid out over the component's vectors once (`_layout`); each linearization
+then perturbs, evaluates, and lets every `Combination` write its rows and no others.
+"""
+
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from openmdao.approximation_schemes.approximation_scheme import ApproximationScheme
+from openmdao.core.analysis_error import AnalysisError
+from openmdao.utils.general_utils import LocalRangeIterable
+from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
+
+from mdao_seq.approximation._openmdao.colorings import color_rows
+from mdao_seq.approximation._openmdao.names import STOCK, absolute
+from mdao_seq.approximation._openmdao.plans import build
+from mdao_seq.approximation.asking import ASKED, Asked
+from mdao_seq.approximation.combining import Combination, Failures
+from mdao_seq.differences.declaration import Declaration
+
+
+class PlannedScheme(ApproximationScheme):
+    """Runs the points of one method of a component's evaluation plan.
+
+    Parameters
+    ----------
+    method : {'fd', 'cs'}
+        Which of the plan's points it runs.
+    """
+
+    def __init__(self, method):
+        super().__init__()
+        self._layout = None
+        self.method = method
+        self.DEFAULT_OPTIONS = STOCK[method].DEFAULT_OPTIONS
+
+    def add_approximation(self, wrt, system, kwargs, vector=None):
+        """Note that `wrt` is approximated, which is what OpenMDAO asks a scheme about."""
+        self._wrt_meta[wrt] = kwargs
+
+    def compute_approximations(self, system, jac):
+        """Evaluate the points and write each declaration's rows, and no others, into `jac`."""
+        plan, method = system._current_plan(), self.method
+        if method == 'cs' and system.under_complex_step:
+            plan, method = _real_steps_instead(system, plan), 'fd'
+        system._held_runs = {**system._held_runs, self.method: (plan, method)}
+        # The layout is made once for a plan; only relative steps make a new plan each time.
+        if self._layout is None or not (
+            self._layout[0] is plan and self._layout[1] is jac._subjacs
+        ):
+            self._layout = plan, jac._subjacs, _layout(system, jac, plan, method)
+        failures = Failures(system, system._inputs, system._outputs.asarray())
+        with _evaluations(system, method) as evaluate:
+            at_base = system._residuals.asarray(copy=True).real
+            for sweep in self._layout[2]:
+                values = np.empty((len(sweep.points), at_base.size))
+                for lane in sweep.lanes:
+                    for value, (asked, offsets) in zip(values, sweep.points, strict=True):
+                        for part, offset in offsets:
+                            vector, index, _ = lane[part]
+                            if index is not None:
+                                vector.iadd(offset, index)
+                        try:
+                            evaluate(asked, value)
+                        except AnalysisError as error:
+                            failures.at_point(value, error)
+                    for (_, _, columns), combinations in zip(lane, sweep.parts, strict=True):
+                        for combination in combinations:
+                            combination.write(columns, values, at_base, failures)
+
+    def _reset(self):
+        super()._reset()
+        self._layout = None
+
+
+class _Sweep(NamedTuple):
+    """A block of the plan, laid out over a component's vectors and partials.
+
+    Attributes
+    ----------
+    points : list of (Asked, [(part, offset), …])
+        Evaluations of each lane.
+    lanes : list of tuples of (vector, index, columns)
+        By part: what is perturbed together, and the columns of the partials that it fills, as
+        (column, mask of the rows that it may change; None: all). An index of None lives on another
+        rank: every rank evaluates for every element of a distributed input, since compute is
+        collective.
+    parts : list of lists of Combination
+        By part: what the declarations make of the evaluations.
+    """
+
+    points: list
+    lanes: list
+    parts: list
+
+
+def _layout(system, jac, plan, method):
+    """Lay the points of one method out over the vectors and partials of a component."""
+    rows = {of: slice(start, end) for of, start, end, _, _ in system._get_jac_ofs()}
+    vectors = {wrt: vector for wrt, _, _, vector, _, _ in system._get_jac_wrts()}
+    rows_of_color = dict(color_rows(system)) if any(b.at_once for b in plan.blocks) else {}
+    indices, columns = {}, {}
+    for wrt in {part.wrt for block in plan.blocks for part in block.parts}:
+        indices[wrt] = list(LocalRangeIterable(system, absolute(system, wrt)))
+        numbers = iter(range(len(indices[wrt])))
+        columns[wrt] = [None if index is None else next(numbers) for index in indices[wrt]]
+
+    def target(part, elements, at_once):
+        """Where the elements of one part in one lane are perturbed and written."""
+        wrt = part.wrt
+        local = [e for e in elements if indices[wrt][e] is not None]
+        index = np.array([indices[wrt][e] for e in local]) if len(local) > 1 else None
+        if len(local) == 1:
+            index = indices[wrt][local[0]]
+        own = [rows_of_color[wrt, e] if at_once else None for e in local]
+        written = [(columns[wrt][e], o) for e, o in zip(local, own, strict=True)]
+        return vectors[absolute(system, wrt)], index, written
+
+    sweeps = []
+    for block in plan.blocks:
+        chosen = [k for k, point in enumerate(block.points) if point.method == method]
+        if not chosen:
+            continue
+        place = {k: position for position, k in enumerate(chosen)}
+        real = method == 'fd'
+        points = [
+            (
+                Asked(system, block.points[k]),
+                [(part, o.real if real else o) for part, o in block.points[k].offsets],
+            )
+            for k in chosen
+        ]
+        lanes = [
+            tuple(
+                target(part, elements, block.at_once)
+                for part, elements in zip(block.parts, lane, strict=True)
+            )
+            for lane in block.lanes
+        ]
+        parts = []
+        for number, part in enumerate(block.parts):
+            combined = {}
+            for declaration, used, weights, base_weight in part.uses:
+                if declaration.method == method:
+                    places = tuple(place[k] for k in used)
+                    offsets = tuple(dict(points[p][1])[number] for p in places)
+                    key = places, offsets, weights, base_weight
+                    of, wrt = (absolute(system, n) for n in (declaration.of, part.wrt))
+                    partial = rows[of], jac._subjacs[of, wrt], declaration
+                    combined.setdefault(key, []).append(partial)
+            parts.append(
+                [
+                    Combination.of(*combination, partials)
+                    for combination, partials in combined.items()
+                ]
+            )
+        sweeps.append(_Sweep(points, lanes, parts))
+    return sweeps
+
+
+@contextmanager
+def _evaluations(system, method):
+    """Yield a function that evaluates the residuals at one point, and leave all as it was.
+
+    The residual of an explicit component is ``outputs now - outputs computed``, so that residual
+    differences are output differences; this is how OpenMDAO's own schemes evaluate.
+    """
+    inputs, outputs, residuals = system._inputs, system._outputs, system._residuals
+    start = [vector.asarray(copy=True) for vector in (inputs, outputs, residuals)]
+    was_under_fd = system.under_finite_difference
+    complex_step = method == 'cs'
+    if complex_step:
+        system._set_complex_step_mode(True)
+    else:
+        system._set_finite_difference_mode(True)
+
+    def restore():
+        # set_val also clears what a complex step left in the imaginary part.
+        inputs.set_val(start[0])
+        outputs.set_val(start[1])
+        residuals.set_val(start[2])
+
+    def evaluate(asked, result):
+        token = ASKED.set(asked)
+        try:
+            system.run_apply_nonlinear()
+            found = residuals.asarray()
+            result[:] = found.imag if complex_step else found.real
+        finally:
+            ASKED.reset(token)
+            restore()
+
+    try:
+        if complex_step:
+            restore()
+        yield evaluate
+    finally:
+        if complex_step:
+            system._set_complex_step_mode(False)
+        else:
+            system._set_finite_difference_mode(was_under_fd)
+
+
+def _real_steps_instead(system, plan):
+    """Complex step cannot nest: difference its declarations with OpenMDAO's default step."""
+    issue_warning(
+        'Nested complex step detected. Finite difference will be used.',
+        prefix=system.pathname,
+        category=DerivativesWarning,
+    )
+    return build(system, [Declaration(d.of, d.wrt) for d in plan.declarations if not d.form])

@@ -1,0 +1,118 @@
+"""What the rest of the package may ask of a system, a problem or OpenMDAO itself."""
+
+from openmdao.core.component import Component
+from openmdao.core.constants import _SetupStatus
+from openmdao.core.driver import Driver
+from openmdao.core.problem import Problem
+from openmdao.utils import hooks
+from openmdao.utils.file_utils import _load_and_exec
+
+from mdao_seq.approximation._openmdao.held import HeldComponent
+from mdao_seq.approximation._openmdao.names import UNDIVIDED, absolute
+from mdao_seq.approximation._openmdao.plans import planned_by_schemes
+
+
+def planned_evaluations(system) -> dict[str, int] | None:
+    """Return what the linearization just made should have cost, by declaration.
+
+    A component that is not held is planned from what its schemes hold, which do not tell
+    declarations apart; None where it has none.
+    """
+    if isinstance(system, HeldComponent):
+        return {
+            str(declaration): cost.owned
+            for plan, method in system._held_runs.values()
+            for declaration, cost in plan.by_declaration.items()
+            if declaration.method == method
+        }
+    plan = planned_by_schemes(system)
+    return None if plan is None else {UNDIVIDED: plan.total}
+
+
+def group_differenced_above(component) -> str | None:
+    """Return the name of a group above that approximates its derivatives as a whole, if any."""
+    group = component._problem_meta['model_ref']()
+    for name in component.pathname.split('.') if group is not None else ():
+        if group._owns_approx_jac:
+            return f"the group '{group.pathname}'" if group.pathname else 'the model'
+        group = group._get_subsystem(name)
+    return None
+
+
+def is_final(system) -> bool:
+    """Whether final_setup has resolved the component's declarations."""
+    meta = system._problem_meta
+    return (
+        meta is not None
+        and meta['setup_status'] >= _SetupStatus.POST_SETUP2
+        and system._inputs is not None
+    )
+
+
+def is_finding_sparsity(system) -> bool:
+    """Whether a component is being evaluated to find its coloring."""
+    return bool(system._during_coloring)
+
+
+def is_wanted(component, name) -> bool:
+    """Whether the totals that are being computed depend on a component's variable."""
+    return component._relevance.is_relevant(absolute(component, name))
+
+
+def is_set_up(system) -> bool:
+    """Whether a system knows its subsystems and its pathname."""
+    return system._problem_meta is not None
+
+
+def problem_of(requester) -> Problem | None:
+    """Return the problem behind a recorder's requester; None where that is a system."""
+    if isinstance(requester, Driver):
+        return requester._problem()
+    return requester if isinstance(requester, Problem) else None
+
+
+def components_below(system) -> list[Component]:
+    """Return the components of a set-up system that live on this process, itself included."""
+    every = system.system_iter(include_self=True, recurse=True)
+    return [s for s in every if isinstance(s, Component)]
+
+
+_on_component_setup: list = []
+
+
+_stock_setup_procs = Component._setup_procs
+
+
+def _setup_procs(self, *args, **kwargs):
+    for act in dict.fromkeys(_on_component_setup):
+        act(self)
+    return _stock_setup_procs(self, *args, **kwargs)
+
+
+def on_component_setup(act):
+    """Call ``act(component)`` before the setup of every component from now on."""
+    _on_component_setup.append(act)
+    Component._setup_procs = _setup_procs
+
+
+def stop_on_component_setup(act):
+    """Undo one call of `on_component_setup`; OpenMDAO is as it was after the last."""
+    _on_component_setup.remove(act)
+    if not _on_component_setup:
+        Component._setup_procs = _stock_setup_procs
+
+
+def on_every_final_setup(act):
+    """Call ``act(problem)`` after every final_setup of every problem from now on."""
+    hooks.use_hooks = True
+    hooks._register_hook('final_setup', 'Problem', post=act)
+
+
+def run_script(path, arguments):
+    """Run a script as ``python path arguments`` would, in this process."""
+    _load_and_exec(path, arguments)
+
+
+def problem_name(problem) -> str:
+    """Return the name under which OpenMDAO files a problem's outputs."""
+    return problem._get_inst_id()
