@@ -16,6 +16,8 @@ _HOME_OF = {
     'hold_declarations': 'approximation.holding',
     'hold_all_declarations': 'approximation.holding',
     'fd_cost': 'approximation.cost',
+    'tune_steps': 'approximation.tuning',
+    'StepTable': 'differences.step_table',
     'CallCountRecorder': 'counting.recorder',
     'CallCountMismatch': 'counting.counts',
     'count_calls': 'counting.counter',

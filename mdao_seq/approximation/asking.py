@@ -18,10 +18,13 @@ class Asked(NamedTuple):
         Whose evaluation it is.
     point : Point
         The perturbation; it knows its owner, its users and its method.
+    cause : str
+        ``'tune'`` while steps are tuned, which is beside the plan; empty for the plan's points.
     """
 
     component: object
     point: Point
+    cause: str = ''
 
 
 ASKED: ContextVar[Asked | None] = ContextVar('mdao_seq_asked', default=None)

@@ -102,6 +102,8 @@ class CallCounter:
         path = component.pathname
         asked = ASKED.get()
         if asked is not None and asked.component is component:
+            if asked.cause:
+                return asked.cause, ''
             return asked.point.method, str(asked.point.owner)
         if is_finding_sparsity(component):
             return 'coloring', ''

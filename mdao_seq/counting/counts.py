@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mdao_seq._text_table import text_table
 
-CAUSES = ('run', 'fd', 'cs', 'coloring', 'check')
+CAUSES = ('run', 'fd', 'cs', 'coloring', 'check', 'tune')
 
 
 NOTHING_YET = (
@@ -31,9 +31,9 @@ class Key(NamedTuple):
         Path of the component.
     method : str
         Which method was called: ``compute``, ``apply_nonlinear`` or ``solve_nonlinear``.
-    cause : {'run', 'fd', 'cs', 'coloring', 'check'}
-        Why: a run of the model, an approximation, the search for a coloring's sparsity, or a
-        derivative check.
+    cause : {'run', 'fd', 'cs', 'coloring', 'check', 'tune'}
+        Why: a run of the model, an approximation, the search for a coloring's sparsity, a
+        derivative check, or `tune_steps`.
     declaration : str
         The declaration that owns the evaluation; ``'d(*)/d(*)'`` for a component's own
         approximation by OpenMDAO; empty where no declaration of the component asked.
@@ -88,7 +88,7 @@ class CallCounts:
         ----------
         path : str
             Path or glob pattern of components; all by default.
-        cause : {'run', 'fd', 'cs', 'coloring', 'check'} or None
+        cause : {'run', 'fd', 'cs', 'coloring', 'check', 'tune'} or None
             Count only these. None: all.
 
         Returns

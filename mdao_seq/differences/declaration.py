@@ -98,7 +98,7 @@ class Declaration:
         return self.step_calc != 'abs'
 
     def steps(self, value: ArrayLike) -> NDArray[np.float64]:
-        """Return the step of every element of `wrt`.
+        """Return the step of every element of `wrt`, in its units.
 
         Parameters
         ----------
@@ -108,19 +108,32 @@ class Declaration:
         Returns
         -------
         ndarray, shape (n,)
-            Steps in the units of `wrt`.
+            Steps.
+        """
+        steps = cast(float, self.step) * self.scales(value)  # __post_init__ has filled it in
+        return np.maximum(steps, cast(float, self.minimum_step)) if self.is_relative else steps
+
+    def scales(self, value: ArrayLike) -> NDArray[np.float64]:
+        """Return by what the step is multiplied for every element of `wrt`.
+
+        Parameters
+        ----------
+        value : array_like
+            Present value of `wrt`, any shape, ``n`` elements.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            In the units of `wrt` for a relative step, 1 for an absolute one.
         """
         magnitude = np.abs(np.asarray(value)).ravel()
-        step = cast(float, self.step)  # __post_init__ has filled it in
         if not self.is_relative:
-            return np.full(magnitude.size, step)
+            return np.ones(magnitude.size)
         if self.step_calc == 'rel_element':
-            scale = magnitude
-        elif self.step_calc == 'rel_legacy':
-            scale = np.full(magnitude.size, np.linalg.norm(magnitude))
-        else:
-            scale = np.full(magnitude.size, magnitude.mean() if magnitude.size else 0.0)
-        return np.maximum(step * scale, cast(float, self.minimum_step))
+            return magnitude
+        if self.step_calc == 'rel_legacy':
+            return np.full(magnitude.size, np.linalg.norm(magnitude))
+        return np.full(magnitude.size, magnitude.mean() if magnitude.size else 0.0)
 
     def __str__(self) -> str:
         """Name the partial and how it is approximated, on one line."""

@@ -25,7 +25,12 @@ from mdao_seq.approximation._openmdao.names import (
     approximated_keys,
     relative,
 )
-from mdao_seq.approximation._openmdao.plans import build, plan_declared
+from mdao_seq.approximation._openmdao.plans import (
+    build,
+    build_with_replaced_steps,
+    plan_as_declared,
+    plan_declared,
+)
 from mdao_seq.approximation._openmdao.scheme import PlannedScheme
 
 
@@ -164,6 +169,37 @@ class HeldComponent:
     def fd_fallbacks(self):
         """How often each `Declaration` fell back to the points that worked, a dict."""
         return vars(self).setdefault('_held_fallbacks', {})
+
+    @property
+    def replaced_steps(self):
+        """Steps that stand in for those of declarations, a dict by `Declaration`."""
+        return vars(self).setdefault('_held_steps', {})
+
+    def replace_steps(self, steps):
+        """Take other steps than declared, from now on and after every later setup.
+
+        Parameters
+        ----------
+        steps : dict of Declaration to float
+            By declaration, as it was made; one that is changed later speaks for itself again.
+
+        Raises
+        ------
+        ValueError
+            If the component does not declare one of them.
+        """
+        declared = plan_as_declared(self).declarations
+        unknown = [declaration for declaration in steps if declaration not in declared]
+        if unknown:
+            raise ValueError(
+                f'{self.msginfo}: steps for declarations that it does not make: '
+                f'{"; ".join(map(str, unknown))}'
+            )
+        self.replaced_steps.update(steps)
+        if self._held_plan is not None:
+            planned = {(d.of, d.wrt) for d in self._held_plan.declarations}
+            declared = [d for d in declared if (d.of, d.wrt) in planned]
+            self._held_plan = build_with_replaced_steps(self, declared)
 
     def _declared_outside(self):
         """Return what was declared from outside setup and setup_partials: it speaks last."""

@@ -5,6 +5,8 @@ keeps one declaration for each input, the last, and treats colorings scheme by s
 says what that costs.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from mdao_seq.approximation._openmdao.colorings import colored_columns, coloring_of, colors_of
@@ -23,7 +25,23 @@ from mdao_seq.differences.planning import build_plan
 def plan_declared(system, use_relevance=True, keep=None) -> EvaluationPlan:
     """Plan what a held component declared, for the totals that are wanted at present."""
     keys = _wanted_keys(system, use_relevance, keep)
-    return build(system, [_declaration(system, key) for key in keys])
+    return build_with_replaced_steps(system, [_declaration(system, key) for key in keys])
+
+
+def build_with_replaced_steps(system, declared) -> EvaluationPlan:
+    """Plan declarations as they were made, but for the steps that were replaced since."""
+    steps = system.replaced_steps
+    return build(system, [replace(d, step=steps[d]) if d in steps else d for d in declared])
+
+
+def plan_as_declared(system) -> EvaluationPlan:
+    """Plan what a held component declared, without tuned steps, whatever is wanted at present."""
+    return build(system, [_declaration(system, key) for key in approximated_keys(system)])
+
+
+def value_of_input(system, wrt):
+    """Return the present value of a variable that is differentiated by."""
+    return _value_of(system, absolute(system, wrt))
 
 
 def _declaration(system, key):

@@ -52,7 +52,7 @@ class PlannedScheme(ApproximationScheme):
         ):
             self._layout = plan, jac._subjacs, _layout(system, jac, plan, method)
         failures = Failures(system, system._inputs, system._outputs.asarray())
-        with _evaluations(system, method) as evaluate:
+        with evaluations(system, method) as evaluate:
             at_base = system._residuals.asarray(copy=True).real
             for sweep in self._layout[2]:
                 values = np.empty((len(sweep.points), at_base.size))
@@ -161,7 +161,7 @@ def _layout(system, jac, plan, method):
 
 
 @contextmanager
-def _evaluations(system, method):
+def evaluations(system, method):
     """Yield a function that evaluates the residuals at one point, and leave all as it was.
 
     The residual of an explicit component is ``outputs now - outputs computed``, so that residual

@@ -1,0 +1,204 @@
+"""`tune_steps`: steps for a component's differences, from its measured noise."""
+
+from dataclasses import replace
+
+import numpy as np
+from openmdao.core.component import Component
+from tqdm import tqdm
+
+from mdao_seq.approximation._openmdao.held import HeldComponent
+from mdao_seq.approximation._openmdao.plans import plan_as_declared, value_of_input
+from mdao_seq.approximation._openmdao.sampling import centre_of, outputs_along, rows_of_partial
+from mdao_seq.approximation._openmdao.systems import is_final
+from mdao_seq.approximation.asking import Asked
+from mdao_seq.differences.error_curve import Line, error_curve
+from mdao_seq.differences.line_sampling import MOST_EVALUATIONS, LineSampler
+from mdao_seq.differences.plan import Point
+from mdao_seq.differences.planning import build_plan
+from mdao_seq.differences.sharing import groupings, shared_steps
+from mdao_seq.differences.step_table import StepTable, TunedStep
+
+ROUNDS = 4  # times that chosen steps are tried before they are taken
+
+
+def tune_steps(
+    problem, comp, budget=None, accuracy=None, span=0.3, elements=4, announce=print
+) -> StepTable:
+    """Find a step for every finite difference that a component declares.
+
+    Along each input the component is evaluated near its present point: closely spaced, for the
+    noise of each output (ECNoise, Moré and Wild 2011), and at all scales, for the shape. From these
+    samples the error of every declared form is predicted at every step, and the step with the least
+    is taken. What is declared as complex step or exact is left alone.
+
+    Parameters
+    ----------
+    problem : om.Problem
+        Run, at the point of interest.
+    comp : PerOutputFD or str
+        A component of the problem, or its path.
+    budget : int or None
+        Most evaluations per linearization: outputs are made to share steps so that the predicted
+        error is least within it. None: each (of, wrt) its own step.
+    accuracy : float or None
+        Relative error that is enough: the fewest evaluations that reach it are chosen.
+    span : float
+        Largest perturbation of an element, relative to its magnitude (to 1 where it is zero and its
+        input, too).
+    elements : int
+        Elements of an input that are sampled, evenly spaced, where it has more.
+    announce : callable
+        Called with a line of text that says how many evaluations will be made at most.
+
+    Returns
+    -------
+    StepTable
+        Print it, `StepTable.apply` it to the component, save it.
+
+    Raises
+    ------
+    TypeError
+        If the component does not have the mixin.
+    RuntimeError
+        Before ``final_setup``, or with more than one process.
+    ValueError
+        If nothing is declared as ``fd``, or the budget is below what one step for each input takes.
+    """
+    component = problem.model._get_subsystem(comp) if isinstance(comp, str) else comp
+    _check(component, comp)
+    if not 0 < span:
+        raise ValueError(f'{component.msginfo}: span = {span}: must be positive')
+    declared = [d for d in plan_as_declared(component).declarations if d.method == 'fd']
+    if not declared:
+        raise ValueError(f'{component.msginfo}: no partial is declared with method fd')
+    return tune(component, declared, budget, accuracy, span, elements, announce)
+
+
+def tune(component, declared, budget, accuracy, span, elements, announce):
+    """Tune some declarations of a component whose vectors are unscaled."""
+    by_wrt = {}
+    for declaration in declared:
+        by_wrt.setdefault(declaration.wrt, []).append(declaration)
+    values = {wrt: np.ravel(value_of_input(component, wrt)) for wrt in by_wrt}
+    lines = [
+        _ElementLine(component, of_wrt, values[wrt], element)
+        for wrt, of_wrt in by_wrt.items()
+        for element in _evenly(values[wrt].size, elements)
+    ]
+    announced = sum(line.most_evaluations for line in lines)
+    announce(
+        f'{component.msginfo}: tuning steps along {len(lines)} element{"s"[: len(lines) > 1]} of '
+        f'{", ".join(by_wrt)}: at most {announced} evaluations'
+    )
+    with outputs_along(component) as at:
+        for line in tqdm(lines, desc='tune_steps', disable=None, leave=False):
+            line.start(at, span)
+        for _ in range(ROUNDS):
+            choice, trade = _choose(by_wrt, values, lines, budget, accuracy)
+            # The steps chosen are tried; what that shows may change the choice.
+            steps = {curve.declaration: step for curve, step in choice.steps}
+            if not any([line.sample_at(steps) for line in lines]):
+                break
+        choice, trade = _choose(by_wrt, values, lines, budget, accuracy)
+    spent = sum(line.sampler.evaluations for line in lines)
+    rows = _rows(component, declared, choice, values)
+    told = tuple((g.evaluations, g.growth, g.worst) for g in trade)
+    return StepTable(component.pathname, rows, announced, spent, told)
+
+
+class _ElementLine:
+    """An element of an input, along which a component is sampled for several declarations."""
+
+    def __init__(self, component, declared, values, element):
+        self.component, self.declared, self.element = component, declared, element
+        self.wrt = declared[0].wrt
+        # Where an element is zero, the magnitude of its input, or 1.
+        self.scale = float(abs(values[element]) or np.abs(values).max() or 1.0)
+        self.multipliers = {d: float(d.scales(values)[element]) for d in declared}
+        self.rows = {d: rows_of_partial(component, d.of, self.wrt, element) for d in declared}
+
+    @property
+    def most_evaluations(self):
+        return MOST_EVALUATIONS + ROUNDS * sum(len(d.stencil.offsets) for d in self.declared)
+
+    def start(self, at, span):
+        component, wrt = self.component, self.wrt
+        centre = centre_of(component)
+        wanted = np.zeros(centre.size, dtype=bool)
+        for rows in self.rows.values():
+            wanted[rows] = True
+
+        def evaluate(offset):
+            point = Point(((0, offset),), self.declared[0], tuple(self.declared))
+            return at(Asked(component, point, 'tune'), wrt, self.element, offset)
+
+        try:
+            self.sampler = LineSampler(evaluate, centre, self.scale, span, wanted)
+        except ValueError as error:
+            raise ValueError(
+                f'{component.msginfo}: {wrt}[{self.element}]: the component failed at nearly all '
+                f'points that were tried; choose a smaller span than {span} ({error})'
+            ) from None
+
+    def sample_at(self, steps):
+        """Sample the points of the steps; return whether any was new."""
+        return self.sampler.add(
+            offset.real * steps[declaration] * self.multipliers[declaration]
+            for declaration in self.declared
+            for offset in declaration.stencil.offsets
+        )
+
+    def of(self, declaration):
+        multiplier, rows = self.multipliers[declaration], self.rows[declaration]
+        return Line(self.sampler.sample, self.scale, multiplier, rows)
+
+
+def _choose(by_wrt, values, lines, budget, accuracy):
+    by_input = {}
+    for wrt, declared in by_wrt.items():
+        of_wrt = [line for line in lines if line.wrt == wrt]
+        curves = [error_curve(d, [line.of(d) for line in of_wrt]) for d in declared]
+        by_input[wrt] = groupings(curves, values[wrt].size)
+    return shared_steps(by_input, budget, accuracy)
+
+
+def _check(component, comp):
+    if not isinstance(component, Component):
+        raise TypeError(f'tune_steps: {comp!r} is no component of the problem')
+    if not isinstance(component, HeldComponent):
+        raise TypeError(
+            f'{component.msginfo}: its steps cannot be tuned, since OpenMDAO would not keep them; '
+            'give it the mixin PerOutputFD, or call hold_declarations(problem) before setup'
+        )
+    if not is_final(component):
+        raise RuntimeError(f'{component.msginfo}: run the problem before tune_steps')
+    if component.comm.size > 1:
+        raise RuntimeError(f'{component.msginfo}: tune_steps works in one process only')
+
+
+def _evenly(size, most):
+    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
+
+
+def _rows(component, declared, choice, values):
+    chosen = {curve.declaration: (curve, step) for curve, step in choice.steps}
+    tuned = {d: replace(d, step=chosen[d][1]) for d in declared}
+    plan = build_plan(list(tuned.values()), values, component.pathname)
+    rows = []
+    for declaration in declared:
+        curve, step = chosen[declaration]
+        relative = curve.at(step)
+        rows.append(
+            TunedStep(
+                declaration,
+                step,
+                curve.value,
+                curve.uncertainty,
+                relative * max(curve.value, curve.uncertainty),
+                relative,
+                curve.noise,
+                plan.by_declaration[tuned[declaration]].owned,
+                curve.remark,
+            )
+        )
+    return tuple(rows)

@@ -1,0 +1,157 @@
+"""The predicted error of a declared partial as a function of its step.
+
+One curve stands for a whole partial: the squared errors of its entries add up, over the rows of the
+output and over the elements of the input that were sampled, so that its minimum is the step with
+the least expected error in the Frobenius norm.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mdao_seq.differences.declaration import Declaration
+from mdao_seq.differences.line_sampling import LineSample
+
+# Steps have two digits, twelve to a decade (the preferred numbers E12 of IEC 60063): outputs that
+# would do with nearly the same step then share it, and a table reads well.
+_E12 = (1.0, 1.2, 1.5, 1.8, 2.2, 2.7, 3.3, 3.9, 4.7, 5.6, 6.8, 8.2)
+
+SMALLEST = 1e-9  # of the scale
+STRAIGHT = 5.0  # the error of the largest step, in least ones, where nothing bends
+
+
+class Line(NamedTuple):
+    """What was sampled along one element of an input.
+
+    Attributes
+    ----------
+    sample : LineSample
+        Of all rows of the component.
+    scale : float
+        Magnitude of the element.
+    multiplier : float
+        What a declared step is multiplied by there.
+    rows : ndarray of int
+        Rows that belong to the partial.
+    """
+
+    sample: LineSample
+    scale: float
+    multiplier: float
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ErrorCurve:
+    """Predicted errors of one declaration.
+
+    Attributes
+    ----------
+    declaration : Declaration
+        As declared.
+    steps : ndarray, shape (k,)
+        Candidates, ascending, as they would be declared.
+    error : ndarray, shape (k,)
+        Expected error, in the Frobenius norm, in units of the output per unit of the input.
+    value : float
+        Frobenius norm of the partial along the sampled elements.
+    uncertainty : float
+        Standard deviation of what the samples tell about the partial, likewise.
+    noise : float
+        Root mean square of the noise of its rows, in the units of the output.
+    remark : str
+        What the user should know; empty if all is well.
+    """
+
+    declaration: Declaration
+    steps: NDArray[np.float64]
+    error: NDArray[np.float64]
+    value: float
+    uncertainty: float
+    noise: float
+    remark: str
+
+    @property
+    def relative_error(self) -> NDArray[np.float64]:
+        """`error` relative to the partial, or to what is known of it where it may be zero."""
+        scale = max(self.value, self.uncertainty)
+        return self.error / scale if scale > 0 else np.zeros_like(self.error)
+
+    def at(self, step: float) -> float:
+        """Return the predicted relative error at one of the steps."""
+        return float(self.relative_error[np.argmin(np.abs(np.log(self.steps / step)))])
+
+
+def error_curve(declaration: Declaration, lines: Sequence[Line]) -> ErrorCurve:
+    """Predict the error of a declaration for every step that it might have.
+
+    Parameters
+    ----------
+    declaration : Declaration
+        Method ``fd``; its form, order and step_calc count, its step does not.
+    lines : sequence of Line
+        One for each sampled element of its input.
+
+    Returns
+    -------
+    ErrorCurve
+        Its least error is the step to take.
+    """
+    stencil = declaration.stencil
+    reach = max(abs(offset) for offset in stencil.offsets)
+    # A relative step of an element at zero is its minimum step, whatever is declared.
+    moving = [line for line in lines if line.multiplier > 0]
+    largest = min((line.sample.model.reach / line.multiplier for line in moving), default=1.0)
+    smallest = min((SMALLEST * line.scale / line.multiplier for line in moving), default=SMALLEST)
+    steps = _preferred(smallest, largest / reach)
+    squared = np.zeros(len(steps))
+    for line in moving:
+        model, actual = line.sample.model, steps * line.multiplier
+        squared += (model.error(stencil, actual)[:, line.rows] ** 2).sum(axis=1)
+    parts = [
+        (
+            line.sample.model.derivative[line.rows],
+            line.sample.model.uncertainty[line.rows],
+            line.sample.noise[line.rows],
+        )
+        for line in lines
+    ]
+    value, uncertainty, noise = (np.concatenate(column) for column in zip(*parts, strict=True))
+    is_smooth, is_trend = (
+        np.concatenate([getattr(line.sample, name)[line.rows] for line in lines])
+        for name in ('is_smooth', 'is_trend')
+    )
+    curve = ErrorCurve(
+        declaration,
+        steps,
+        np.sqrt(squared) if noise.any() else np.zeros(len(steps)),
+        float(np.linalg.norm(value)),
+        float(np.linalg.norm(uncertainty)),
+        float(np.sqrt(np.mean(noise**2))) if noise.size else 0.0,
+        '',
+    )
+    return replace(curve, remark=_remark(curve, is_smooth, is_trend))
+
+
+def _remark(curve, is_smooth, is_trend):
+    if curve.noise == 0:
+        return 'does not depend on the input'
+    if not is_smooth.all():
+        return 'not smooth at any scale that was sampled'
+    if is_trend.any():
+        return 'jumps between smooth pieces: the trend across them'
+    if curve.uncertainty > curve.value:
+        return 'zero within the noise'
+    if curve.error[-1] < STRAIGHT * curve.error.min():
+        return 'straight as far as was sampled'
+    return ''
+
+
+def _preferred(smallest, largest):
+    decades = range(int(np.floor(np.log10(smallest))), int(np.ceil(np.log10(largest))) + 1)
+    steps = np.array([float(f'{digit}e{decade}') for decade in decades for digit in _E12])
+    inside = steps[(steps >= smallest) & (steps <= largest)]
+    return inside if inside.size else np.array([largest])

@@ -1,0 +1,221 @@
+"""Where to evaluate along one line, to learn the noise and the shape of every output there.
+
+A ladder of pairs of points, each rung a third of the one above, shows the shape at all scales
+(`local_model.LocalModel`); where no window is small enough for a polynomial, lower rungs follow. A
+comb of equally spaced points near the centre shows the noise (`noise.noise_of`); where its spacing
+was wrong for some output, another comb follows.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mdao_seq.differences.local_model import LocalModel
+from mdao_seq.differences.noise import Verdict, noise_of
+
+COMB = np.arange(-4, 4)
+COMB_SPACING = 1e-6  # of the scale, at first
+COMBS = 3
+RATIO = 3.0
+RUNGS = 7
+MORE_RUNGS = 2
+TIMES_DEEPER = 3
+SMOOTH = 3.0  # a spread within this many times the noise is noise
+KNOWN, OTHER = 0.03, 0.1  # relative to a slope: how well it is known, what is another one
+SAME = 1e-9  # offsets that agree to this are one
+ROUNDING = 0.3 * np.finfo(float).eps  # standard deviation of a rounded number, relative
+
+# The centre is known; it stands in every comb.
+MOST_EVALUATIONS = COMBS * (len(COMB) - 1) + 2 * (RUNGS + TIMES_DEEPER * MORE_RUNGS)
+
+LEAST_SAMPLES = 5
+WIDER = 100.0
+_WIDER = {
+    Verdict.SPACING_TOO_SMALL: WIDER,
+    Verdict.CONSTANT: WIDER,
+    Verdict.SPACING_TOO_LARGE: 1 / WIDER,
+}
+
+
+@dataclass(frozen=True)
+class LineSample:
+    """What was learned along one line.
+
+    Attributes
+    ----------
+    model : LocalModel
+        Derivatives and errors of stencils.
+    noise : ndarray, shape (n,)
+        Standard deviation of each output's noise, at least that of rounding; 0 where the output
+        never changed.
+    verdicts : list of Verdict
+        Of the last comb, for each output.
+    is_smooth : ndarray of bool, shape (n,)
+        Whether some window shows a polynomial within the noise. False: the output jumps or has
+        events at all scales that were sampled.
+    is_trend : ndarray of bool, shape (n,)
+        Whether jumps between smooth pieces are counted as noise, and the slope is that across them.
+    """
+
+    model: LocalModel
+    noise: NDArray[np.float64]
+    verdicts: list[Verdict]
+    is_smooth: NDArray[np.bool_]
+    is_trend: NDArray[np.bool_]
+
+
+class LineSampler:
+    """Samples n outputs along a line; the first `sample` takes at most `MOST_EVALUATIONS`.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Outputs, shape (n,), at an offset from the centre; not finite where they failed.
+    centre : ndarray, shape (n,)
+        Outputs at the centre.
+    scale : float
+        Magnitude of what varies along the line, positive.
+    span : float
+        The largest offset, in scales.
+    wanted : ndarray of bool, shape (n,), or None
+        Outputs for which more is sampled where the first points do not tell enough. None: all.
+
+    Attributes
+    ----------
+    sample : LineSample
+        What is known.
+    evaluations : int
+        How many were made.
+
+    Raises
+    ------
+    ValueError
+        If too many points failed for a polynomial.
+    """
+
+    def __init__(
+        self,
+        evaluate: Callable[[float], NDArray[np.float64]],
+        centre: NDArray[np.float64],
+        scale: float,
+        span: float = 0.3,
+        wanted: NDArray[np.bool_] | None = None,
+    ):
+        self._evaluate = evaluate
+        self._offsets = [0.0]
+        self._tried = [0.0]
+        self._values = [np.asarray(centre, dtype=float)]
+        self.evaluations = 0
+        self._rungs = span * scale * RATIO ** -np.arange(RUNGS, dtype=float)
+        self._at(np.concatenate([self._rungs, -self._rungs]))
+        varies = np.ptp(np.array(self._values), axis=0) > 0
+        wanted = varies if wanted is None else varies & wanted
+        self._noise, self._verdicts = self._comb(COMB_SPACING * scale, wanted)
+        self.sample = self._learn()
+        for _ in range(TIMES_DEEPER):
+            if self.sample.is_smooth[wanted].all():
+                break
+            lower = self._rungs.min() * RATIO ** -np.arange(1.0, MORE_RUNGS + 1)
+            self._at(np.concatenate([lower, -lower]))
+            self._rungs = np.concatenate([self._rungs, lower])
+            self.sample = self._learn()
+
+    def add(self, offsets: Iterable[float]) -> bool:
+        """Evaluate where that was not done yet, learn from it, and say whether there was any."""
+        known = np.array(self._tried)
+        new = [
+            offset
+            for offset in dict.fromkeys(offsets)
+            if np.abs(known - offset).min() > SAME * abs(offset)
+            and abs(offset) <= self._rungs.max() * (1 + SAME)
+        ]
+        if new:
+            self._at(new)
+            self.sample = self._learn()
+        return bool(new)
+
+    def _at(self, offsets):
+        """Evaluate; points that failed are not kept."""
+        found = []
+        for offset in offsets:
+            if offset == 0:
+                found.append(self._values[0])
+                continue
+            value = self._evaluate(float(offset))
+            self.evaluations += 1
+            self._tried.append(float(offset))
+            found.append(value)
+            if np.isfinite(value).all():
+                self._offsets.append(float(offset))
+                self._values.append(value)
+        return np.array(found)
+
+    def _learn(self):
+        values = np.array(self._values)
+        if len(values) < LEAST_SAMPLES:
+            raise ValueError(f'{len(values)} samples are too few for a polynomial')
+        level = np.maximum(self._noise, _rounding(values))
+        model = LocalModel(self._offsets, values, level, self._rungs)
+        coarse = self._coarse_noise(model, values, level)
+        is_trend = coarse > level
+        if is_trend.any():
+            level = coarse
+            model = LocalModel(self._offsets, values, level, self._rungs)
+        is_smooth = model.spread <= SMOOTH * level
+        return LineSample(model, level, self._verdicts, is_smooth, is_trend)
+
+    def _coarse_noise(self, model, values, level):
+        """Raise the noise of outputs that are smooth only between small jumps.
+
+        A solver that stops early is smooth while its iterations are the same, with a slope that is
+        not the trend's. Where a larger window knows the trend to a hundredth in spite of the
+        spread about it, and the slope within is another, that spread is noise. (A single event is
+        not of this kind: no trend across it is known so well.)
+        """
+        for radius in sorted(self._rungs):
+            fits = [fit.spread for fit in model.fits if fit.radius == radius]
+            if not fits:
+                continue
+            spread = np.maximum(np.min(fits, axis=0), level)
+            larger = LocalModel(self._offsets, values, spread, self._rungs)
+            trend = np.abs(larger.derivative)
+            is_known = larger.uncertainty < KNOWN * trend
+            is_other = np.abs(larger.derivative - model.derivative) > OTHER * trend
+            raised = is_known & is_other & (spread > SMOOTH * level)
+            level = np.where(raised, spread, level)
+        return level
+
+    def _comb(self, spacing, wanted):
+        """Return each output's noise, from the first comb that shows it, and the verdicts."""
+        level = np.full(wanted.size, np.nan)
+        verdicts = [Verdict.CONSTANT] * wanted.size
+        tried: dict[float, float] = {}
+        for _ in range(COMBS if wanted.any() else 0):
+            noise = noise_of(self._at(spacing * COMB))
+            for n in np.flatnonzero(np.isnan(level)):
+                level[n], verdicts[n] = noise.level[n], noise.verdict[n]
+            lacking = [_WIDER[verdicts[n]] for n in np.flatnonzero(wanted & np.isnan(level))]
+            if not lacking:
+                break
+            # The next comb suits the most outputs that still lack one; between two spacings that
+            # were wrong to either side it lies halfway.
+            factor = max(set(lacking), key=lacking.count)
+            tried[factor] = spacing
+            other = tried.get(1 / factor)
+            spacing = spacing * factor if other is None else np.sqrt(spacing * other)
+        return np.nan_to_num(level), verdicts
+
+
+def _rounding(values):
+    """Return the noise of each output that rounding to double, or to a coarser grid, makes.
+
+    Different points with one value show a coarser grid (single precision, a stopped bisection); its
+    spacing is the least difference of two values. Of a constant nothing is noise.
+    """
+    jumps = np.diff(np.sort(values, axis=0), axis=0)
+    grid = np.where(jumps > 0, jumps, np.inf).min(axis=0)
+    on_grid = np.where((jumps == 0).any(axis=0) & np.isfinite(grid), grid / 12**0.5, 0.0)
+    double = np.where(np.ptp(values, axis=0) > 0, ROUNDING * np.abs(values).max(axis=0), 0.0)
+    return np.maximum(on_grid, double)
