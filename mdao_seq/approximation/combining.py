@@ -91,14 +91,14 @@ class Failures:
         Its `fd_fallbacks` are counted.
     inputs : Vector
         Its inputs, by name.
-    at_base : ndarray, shape (rows,)
-        Its outputs before any perturbation.
+    outputs : Vector
+        Its outputs, which every evaluation leaves as they were before.
     """
 
-    def __init__(self, component, inputs, at_base):
+    def __init__(self, component, inputs, outputs):
         self._component = component
         self._inputs_by_name = inputs
-        self._finite_at_base = np.isfinite(at_base)
+        self._outputs_at_base = outputs
         self._reason = ''
 
     def at_point(self, value, error):
@@ -109,7 +109,7 @@ class Failures:
     def check_base(self, partial, start):
         """Refuse to differentiate where the component itself gives no number."""
         rows = slice(start + partial.rows.start, start + partial.rows.stop)
-        if not self._finite_at_base[rows].all():
+        if not np.isfinite(self._outputs_at_base.asarray()[rows]).all():
             raise AnalysisError(
                 f'{self._component.msginfo}: {partial.declaration}: {partial.declaration.of} is '
                 f'not finite at the present inputs{self._not_finite_input()}'

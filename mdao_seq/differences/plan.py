@@ -152,6 +152,11 @@ class EvaluationPlan:
         return sum(len(b.points) * b.evaluations_of_a_point for b in self.blocks)
 
     @cached_property
+    def methods(self) -> frozenset[str]:
+        """Methods that the declarations name."""
+        return frozenset(declaration.method for declaration in self.declarations)
+
+    @cached_property
     def by_declaration(self) -> dict[Declaration, Cost]:
         """Owned and shared evaluations of each declaration; the owned ones sum to `total`."""
         owned = dict.fromkeys(self.declarations, 0)

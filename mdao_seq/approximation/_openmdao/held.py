@@ -8,6 +8,7 @@ Declarations made from outside a component's setup and setup_partials come after
 """
 
 from collections.abc import Mapping, Set
+from contextlib import nullcontext
 from types import MappingProxyType
 
 import openmdao
@@ -96,12 +97,12 @@ class HeldComponent:
         self._held_runs = {}
         # An implicit component is linearized with its residuals scaled, but a difference is taken
         # from residuals that are not: an explicit one unscales them itself.
-        scaled = [] if self.is_explicit() else [self._residuals]
-        with self._unscaled_context(residuals=scaled):
+        scaled = not self.is_explicit()
+        with self._unscaled_context(residuals=[self._residuals]) if scaled else nullcontext():
             super()._linearize(*args, **kwargs)
-        if approximated_keys(self) and not self.matrix_free:
-            planned = {declaration.method for declaration in self._checked_plan().declarations}
-            if planned != self._held_runs.keys():
+        plan = self._held_plan
+        if plan is None or plan.methods != self._held_runs.keys():
+            if approximated_keys(self) and not self.matrix_free:
                 self._refuse_version()
 
     def _checked_plan(self):

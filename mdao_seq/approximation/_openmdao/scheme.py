@@ -51,7 +51,7 @@ class PlannedScheme(ApproximationScheme):
             self._layout[0] is plan and self._layout[1] is jac._subjacs
         ):
             self._layout = plan, jac._subjacs, _layout(system, jac, plan, method)
-        failures = Failures(system, system._inputs, system._outputs.asarray())
+        failures = Failures(system, system._inputs, system._outputs)
         with evaluations(system, method) as evaluate:
             at_base = system._residuals.asarray(copy=True).real
             for sweep in self._layout[2]:
