@@ -66,8 +66,9 @@ def tune_steps(
     """
     component = problem.model._get_subsystem(comp) if isinstance(comp, str) else comp
     _check(component, comp)
-    if not 0 < span:
-        raise ValueError(f'{component.msginfo}: span = {span}: must be positive')
+    for name, value in (('span', span), ('elements', elements)):
+        if not value > 0:
+            raise ValueError(f'{component.msginfo}: {name} = {value}: must be positive')
     declared = [d for d in plan_as_declared(component).declarations if d.method == 'fd']
     if not declared:
         raise ValueError(f'{component.msginfo}: no partial is declared with method fd')
@@ -115,7 +116,10 @@ class _ElementLine:
         # Where an element is zero, the magnitude of its input, or 1.
         self.scale = float(abs(values[element]) or np.abs(values).max() or 1.0)
         self.multipliers = {d: float(d.scales(values)[element]) for d in declared}
-        self.rows = {d: rows_of_partial(component, d.of, self.wrt, element) for d in declared}
+        rows = {d: rows_of_partial(component, d.of, self.wrt, element) for d in declared}
+        # Only rows of these partials are sampled: others may be anything.
+        self.sampled = np.unique(np.concatenate(list(rows.values())))
+        self.rows = {d: np.searchsorted(self.sampled, of_d) for d, of_d in rows.items()}
 
     @property
     def most_evaluations(self):
@@ -123,17 +127,14 @@ class _ElementLine:
 
     def start(self, at, span):
         component, wrt = self.component, self.wrt
-        centre = centre_of(component)
-        wanted = np.zeros(centre.size, dtype=bool)
-        for rows in self.rows.values():
-            wanted[rows] = True
 
         def evaluate(offset):
             point = Point(((0, offset),), self.declared[0], tuple(self.declared))
-            return at(Asked(component, point, 'tune'), wrt, self.element, offset)
+            return at(Asked(component, point, 'tune'), wrt, self.element, offset)[self.sampled]
 
         try:
-            self.sampler = LineSampler(evaluate, centre, self.scale, span, wanted)
+            centre = centre_of(component)[self.sampled]
+            self.sampler = LineSampler(evaluate, centre, self.scale, span)
         except ValueError as error:
             raise ValueError(
                 f'{component.msginfo}: {wrt}[{self.element}]: the component failed at nearly all '
@@ -157,7 +158,10 @@ def _choose(by_wrt, values, lines, budget, accuracy):
     by_input = {}
     for wrt, declared in by_wrt.items():
         of_wrt = [line for line in lines if line.wrt == wrt]
-        curves = [error_curve(d, [line.of(d) for line in of_wrt]) for d in declared]
+        try:
+            curves = [error_curve(d, [line.of(d) for line in of_wrt]) for d in declared]
+        except ValueError as error:
+            raise ValueError(f'{lines[0].component.msginfo}: {error}') from None
         by_input[wrt] = groupings(curves, values[wrt].size)
     return shared_steps(by_input, budget, accuracy)
 

@@ -98,7 +98,13 @@ def error_curve(declaration: Declaration, lines: Sequence[Line]) -> ErrorCurve:
     Returns
     -------
     ErrorCurve
-        Its least error is the step to take.
+        Its least error is the step to take. It is infinite where a point of the stencil would lie
+        as far out as one that failed.
+
+    Raises
+    ------
+    ValueError
+        If no step is left.
     """
     stencil = declaration.stencil
     reach = max(abs(offset) for offset in stencil.offsets)
@@ -111,6 +117,11 @@ def error_curve(declaration: Declaration, lines: Sequence[Line]) -> ErrorCurve:
     for line in moving:
         model, actual = line.sample.model, steps * line.multiplier
         squared += (model.error(stencil, actual)[:, line.rows] ** 2).sum(axis=1)
+        for offset in stencil.offsets:
+            room = line.sample.above if offset.real > 0 else line.sample.below
+            squared[actual * abs(offset) >= room * (1 - 1e-9)] = np.inf
+    if not np.isfinite(squared).any():
+        raise ValueError(f'{declaration}: too many points failed to tell a step')
     parts = [
         (
             line.sample.model.derivative[line.rows],

@@ -50,20 +50,21 @@ class LineSample:
     noise : ndarray, shape (n,)
         Standard deviation of each output's noise, at least that of rounding; 0 where the output
         never changed.
-    verdicts : list of Verdict
-        Of the last comb, for each output.
     is_smooth : ndarray of bool, shape (n,)
         Whether some window shows a polynomial within the noise. False: the output jumps or has
         events at all scales that were sampled.
     is_trend : ndarray of bool, shape (n,)
         Whether jumps between smooth pieces are counted as noise, and the slope is that across them.
+    below, above : float
+        Distance of the nearest point on either side at which the outputs failed; infinite if none.
     """
 
     model: LocalModel
     noise: NDArray[np.float64]
-    verdicts: list[Verdict]
     is_smooth: NDArray[np.bool_]
     is_trend: NDArray[np.bool_]
+    below: float
+    above: float
 
 
 class LineSampler:
@@ -79,8 +80,6 @@ class LineSampler:
         Magnitude of what varies along the line, positive.
     span : float
         The largest offset, in scales.
-    wanted : ndarray of bool, shape (n,), or None
-        Outputs for which more is sampled where the first points do not tell enough. None: all.
 
     Attributes
     ----------
@@ -101,21 +100,20 @@ class LineSampler:
         centre: NDArray[np.float64],
         scale: float,
         span: float = 0.3,
-        wanted: NDArray[np.bool_] | None = None,
     ):
         self._evaluate = evaluate
         self._offsets = [0.0]
         self._tried = [0.0]
+        self._failed: list[float] = []
         self._values = [np.asarray(centre, dtype=float)]
         self.evaluations = 0
         self._rungs = span * scale * RATIO ** -np.arange(RUNGS, dtype=float)
         self._at(np.concatenate([self._rungs, -self._rungs]))
         varies = np.ptp(np.array(self._values), axis=0) > 0
-        wanted = varies if wanted is None else varies & wanted
-        self._noise, self._verdicts = self._comb(COMB_SPACING * scale, wanted)
+        self._noise = self._comb(COMB_SPACING * scale, varies)
         self.sample = self._learn()
         for _ in range(TIMES_DEEPER):
-            if self.sample.is_smooth[wanted].all():
+            if self.sample.is_smooth[varies].all():
                 break
             lower = self._rungs.min() * RATIO ** -np.arange(1.0, MORE_RUNGS + 1)
             self._at(np.concatenate([lower, -lower]))
@@ -150,6 +148,8 @@ class LineSampler:
             if np.isfinite(value).all():
                 self._offsets.append(float(offset))
                 self._values.append(value)
+            else:
+                self._failed.append(float(offset))
         return np.array(found)
 
     def _learn(self):
@@ -164,13 +164,15 @@ class LineSampler:
             level = coarse
             model = LocalModel(self._offsets, values, level, self._rungs)
         is_smooth = model.spread <= SMOOTH * level
-        return LineSample(model, level, self._verdicts, is_smooth, is_trend)
+        below = min((-o for o in self._failed if o < 0), default=np.inf)
+        above = min((o for o in self._failed if o > 0), default=np.inf)
+        return LineSample(model, level, is_smooth, is_trend, below, above)
 
     def _coarse_noise(self, model, values, level):
         """Raise the noise of outputs that are smooth only between small jumps.
 
         A solver that stops early is smooth while its iterations are the same, with a slope that is
-        not the trend's. Where a larger window knows the trend to a hundredth in spite of the
+        not the trend's. Where a larger window knows the trend well (`KNOWN`) in spite of the
         spread about it, and the slope within is another, that spread is noise. (A single event is
         not of this kind: no trend across it is known so well.)
         """
@@ -187,16 +189,14 @@ class LineSampler:
             level = np.where(raised, spread, level)
         return level
 
-    def _comb(self, spacing, wanted):
-        """Return each output's noise, from the first comb that shows it, and the verdicts."""
-        level = np.full(wanted.size, np.nan)
-        verdicts = [Verdict.CONSTANT] * wanted.size
+    def _comb(self, spacing, varies):
+        """Return each output's noise, from the first comb that shows it; zero where none does."""
+        level = np.full(varies.size, np.nan)
         tried: dict[float, float] = {}
-        for _ in range(COMBS if wanted.any() else 0):
+        for _ in range(COMBS if varies.any() else 0):
             noise = noise_of(self._at(spacing * COMB))
-            for n in np.flatnonzero(np.isnan(level)):
-                level[n], verdicts[n] = noise.level[n], noise.verdict[n]
-            lacking = [_WIDER[verdicts[n]] for n in np.flatnonzero(wanted & np.isnan(level))]
+            level = np.where(np.isnan(level), noise.level, level)
+            lacking = [_WIDER[noise.verdict[n]] for n in np.flatnonzero(varies & np.isnan(level))]
             if not lacking:
                 break
             # The next comb suits the most outputs that still lack one; between two spacings that
@@ -205,7 +205,7 @@ class LineSampler:
             tried[factor] = spacing
             other = tried.get(1 / factor)
             spacing = spacing * factor if other is None else np.sqrt(spacing * other)
-        return np.nan_to_num(level), verdicts
+        return np.nan_to_num(level)
 
 
 def _rounding(values):

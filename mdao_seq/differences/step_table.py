@@ -107,9 +107,17 @@ class StepTable:
 
         Raises
         ------
+        TypeError
+            If it has no mixin.
+        RuntimeError
+            Before ``final_setup``.
         ValueError
             If it does not declare one of them.
         """
+        if not hasattr(component, 'replace_steps'):
+            raise TypeError(
+                f'StepTable.apply({component!r}): a component with the mixin PerOutputFD is needed'
+            )
         component.replace_steps({row.declaration: row.step for row in self.rows})
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -190,3 +190,48 @@ def test_who_cannot_be_tuned_is_told_why():
     late.setup()
     with pytest.raises(RuntimeError, match='run the problem'):
         tune_steps(late, 'comp')
+
+
+class Edge(PerOutputFD, om.ExplicitComponent):
+    """A logarithm near the edge of its domain, beside an output that is never a number."""
+
+    def setup(self):
+        self.add_input('x', 1.0)
+        self.add_output('y')
+        self.add_output('lost')
+        self.declare_partials('y', 'x', method='fd', form='central')
+
+    def compute(self, inputs, outputs):
+        x = inputs['x']
+        if x < 0.95:
+            raise om.AnalysisError('outside the domain')
+        outputs['y'] = np.log(x - 0.9)
+        outputs['lost'] = np.nan
+
+
+def test_no_point_of_a_tuned_step_lies_where_the_component_fails():
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', Edge())
+    problem.setup()
+    problem.run_model()
+    table = tune_steps(problem, comp, announce=quietly)
+    assert table['y', 'x'].step < 0.05
+    table.apply(comp)
+    totals = problem.compute_totals(['comp.y'], ['comp.x'])
+    assert totals['comp.y', 'comp.x'].item() == pytest.approx(10.0, rel=1e-6)
+    assert not comp.fd_fallbacks
+
+
+def test_a_table_is_applied_where_it_can_be():
+    problem, comp = run()
+    table = tune_steps(problem, comp, announce=quietly)
+    with pytest.raises(TypeError, match='PerOutputFD is needed'):
+        table.apply(problem)
+    fresh = om.Problem(reports=False)
+    early = fresh.model.add_subsystem('comp', Noisy())
+    fresh.setup(force_alloc_complex=True)
+    with pytest.raises(RuntimeError, match='final_setup'):
+        table.apply(early)
+    for wrong in ({'span': 0.0}, {'elements': 0}):
+        with pytest.raises(ValueError, match='must be positive'):
+            tune_steps(problem, comp, announce=quietly, **wrong)

@@ -186,9 +186,13 @@ class HeldComponent:
 
         Raises
         ------
+        RuntimeError
+            Before ``final_setup``.
         ValueError
             If the component does not declare one of them.
         """
+        if self._inputs is None:
+            raise RuntimeError(f'{self.msginfo}: call final_setup() before its steps are replaced')
         declared = plan_as_declared(self).declarations
         unknown = [declaration for declaration in steps if declaration not in declared]
         if unknown:

@@ -65,8 +65,3 @@ def rows_of_partial(system, of, wrt, element):
     if meta.get('rows') is not None:
         return rows[np.asarray(meta['rows'])[np.asarray(meta['cols']) == element]]
     return rows
-
-
-def unscaled(system):
-    """Return a context in which the vectors of a scaled system are unscaled."""
-    return system._unscaled_context(outputs=[system._outputs], residuals=[system._residuals])
