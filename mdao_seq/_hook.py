@@ -30,7 +30,9 @@ class Hook:
 
     def __call__(self, *args, **kwargs):
         """Call the method through every listener."""
-        call = partial(self._original, *args, **kwargs)
+        return self._heard(partial(self._original, *args, **kwargs))
+
+    def _heard(self, call):
         for listener in self._listeners:
             call = partial(listener, self._owner, call)
         return call()
@@ -73,3 +75,28 @@ def stop_listening(owner, name, listener):
         del vars(owner)[name]
         if hook._was_on_instance:
             vars(owner)[name] = hook._original
+
+
+def stop_all(owner, name):
+    """Restore a method whoever listens."""
+    hook = vars(owner).get(name)
+    for listener in hook._listeners[:] if isinstance(hook, Hook) else ():
+        stop_listening(owner, name, listener)
+
+
+def without_hooks(owner):
+    """Return a copy of the instance's attributes in which nobody listens."""
+    plain = dict(vars(owner))
+    for name, hook in vars(owner).items():
+        if isinstance(hook, Hook):
+            del plain[name]
+            if hook._was_on_instance:
+                plain[name] = hook._original
+    return plain
+
+
+def tell(owner, name):
+    """Let those who listen know of a call that was made elsewhere."""
+    hook = vars(owner).get(name)
+    if isinstance(hook, Hook):
+        hook._heard(lambda: None)

@@ -16,15 +16,18 @@ class Asked(NamedTuple):
     ----------
     component : Component
         Whose evaluation it is.
-    point : Point
-        The perturbation; it knows its owner, its users and its method.
+    points : tuple of Point
+        The perturbation, or those of a batch; each knows its owner, its users and its method.
     cause : str
         ``'tune'`` while steps are tuned, which is beside the plan; empty for the plan's points.
+    seconds : float or None
+        How long it took, s, where it was made in another process.
     """
 
     component: object
-    point: Point
+    points: tuple[Point, ...]
     cause: str = ''
+    seconds: float | None = None
 
 
 ASKED: ContextVar[Asked | None] = ContextVar('mdao_seq_asked', default=None)

@@ -91,16 +91,16 @@ def tune(component, declared, budget, accuracy, span, elements, announce):
         f'{component.msginfo}: tuning steps along {len(lines)} element{"s"[: len(lines) > 1]} of '
         f'{", ".join(by_wrt)}: at most {announced} evaluations'
     )
-    with outputs_along(component) as at:
-        for line in tqdm(lines, desc='tune_steps', disable=None, leave=False):
-            line.start(at, span)
-        for _ in range(ROUNDS):
-            choice, trade = _choose(by_wrt, values, lines, budget, accuracy)
-            # The steps chosen are tried; what that shows may change the choice.
-            steps = {curve.declaration: step for curve, step in choice.steps}
-            if not any([line.sample_at(steps) for line in lines]):
-                break
+    at = outputs_along(component)
+    for line in tqdm(lines, desc='tune_steps', disable=None, leave=False):
+        line.start(at, span)
+    for _ in range(ROUNDS):
         choice, trade = _choose(by_wrt, values, lines, budget, accuracy)
+        # The steps chosen are tried; what that shows may change the choice.
+        steps = {curve.declaration: step for curve, step in choice.steps}
+        if not any([line.sample_at(steps) for line in lines]):
+            break
+    choice, trade = _choose(by_wrt, values, lines, budget, accuracy)
     spent = sum(line.sampler.evaluations for line in lines)
     rows = _rows(component, declared, choice, values)
     told = tuple((g.evaluations, g.growth, g.worst) for g in trade)
@@ -130,7 +130,7 @@ class _ElementLine:
 
         def evaluate(offset):
             point = Point(((0, offset),), self.declared[0], tuple(self.declared))
-            return at(Asked(component, point, 'tune'), wrt, self.element, offset)[self.sampled]
+            return at(Asked(component, (point,), 'tune'), wrt, self.element, offset)[self.sampled]
 
         try:
             centre = centre_of(component)[self.sampled]

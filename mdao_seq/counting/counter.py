@@ -1,5 +1,6 @@
 """The counter: stands in every component's own methods and writes down each call and its cause."""
 
+from collections import Counter
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
@@ -7,7 +8,7 @@ from time import perf_counter
 import openmdao.api as om
 
 from mdao_seq._hook import listen, stop_listening
-from mdao_seq.approximation._openmdao.names import LINEARIZE, UNDIVIDED
+from mdao_seq.approximation._openmdao.names import EVALUATES, LINEARIZE, UNDIVIDED
 from mdao_seq.approximation._openmdao.systems import (
     components_below,
     is_finding_sparsity,
@@ -17,7 +18,6 @@ from mdao_seq.approximation._openmdao.systems import (
 from mdao_seq.approximation.asking import ASKED
 from mdao_seq.counting.counts import CallCounts, Key
 
-EVALUATES = ('compute', 'apply_nonlinear', 'solve_nonlinear')
 CHECKS = ('check_partials', 'check_totals')
 
 
@@ -94,17 +94,29 @@ class CallCounter:
             return proceed()
         finally:
             seconds = perf_counter() - start
-            self.counts.add(Key(component.pathname, method, *self._why(component)), 1, seconds)
+            asked = ASKED.get()
+            if asked is not None and asked.component is component:
+                self._add_asked(method, asked, seconds if asked.seconds is None else asked.seconds)
+            else:
+                self.counts.add(Key(component.pathname, method, *self._why(component)), 1, seconds)
             self._after_each()
+
+    def _add_asked(self, method, asked, seconds):
+        """Add a call that a held declaration asked for, or several, each for its points."""
+        path, points = asked.component.pathname, asked.points
+        if asked.cause:
+            self.counts.add(Key(path, method, asked.cause, ''), len(points), seconds)
+            return
+        calls = 1
+        for (cause, owner), number in Counter((p.method, p.owner) for p in points).items():
+            share = seconds * number / len(points)
+            self.counts.add(Key(path, method, cause, str(owner)), number, share, calls)
+            # The call is the first one's, as a shared point is its first declaration's.
+            calls = 0
 
     def _why(self, component):
         """Return (cause, declaration) of the evaluation that is running."""
         path = component.pathname
-        asked = ASKED.get()
-        if asked is not None and asked.component is component:
-            if asked.cause:
-                return asked.cause, ''
-            return asked.point.method, str(asked.point.owner)
         if is_finding_sparsity(component):
             return 'coloring', ''
         approximated = (component.under_complex_step and 'cs') or (

@@ -30,7 +30,8 @@ class Key(NamedTuple):
     path : str
         Path of the component.
     method : str
-        Which method was called: ``compute``, ``apply_nonlinear`` or ``solve_nonlinear``.
+        Which method was called: ``compute``, ``compute_batch``, ``apply_nonlinear`` or
+        ``solve_nonlinear``.
     cause : {'run', 'fd', 'cs', 'coloring', 'check', 'tune'}
         Why: a run of the model, an approximation, the search for a coloring's sparsity, a
         derivative check, or `tune_steps`.
@@ -45,6 +46,19 @@ class Key(NamedTuple):
     declaration: str
 
 
+class Row(NamedTuple):
+    """A row of the table: what a `Key` cost."""
+
+    path: str
+    method: str
+    cause: str
+    declaration: str
+    calls: int
+    evaluations: int
+    predicted: int | None
+    seconds: float
+
+
 class CallCounts:
     """Evaluations by component, cause and declaration, beside what the plans predict.
 
@@ -52,8 +66,10 @@ class CallCounts:
     ----------
     components : set of str
         Paths of every component that is watched, also those never evaluated.
-    calls : dict of Key to int
+    evaluations : dict of Key to int
         Evaluations.
+    calls : dict of Key to int
+        Calls of the method: fewer than evaluations where it takes batches of points.
     seconds : dict of Key to float
         Time spent in them, s.
     predicted : dict of (str, str) to int
@@ -64,13 +80,15 @@ class CallCounts:
 
     def __init__(self):
         self.components = set()
+        self.evaluations = {}
         self.calls = {}
         self.seconds = {}
         self.predicted = {}
         self.linearizations = {}
 
-    def add(self, key, calls=1, seconds=0.0):
-        """Add evaluations and the time that they took (s)."""
+    def add(self, key, evaluations=1, seconds=0.0, calls=1):
+        """Add evaluations, the time that they took (s) and the calls that made them."""
+        self.evaluations[key] = self.evaluations.get(key, 0) + evaluations
         self.calls[key] = self.calls.get(key, 0) + calls
         self.seconds[key] = self.seconds.get(key, 0.0) + seconds
 
@@ -101,6 +119,16 @@ class CallCounts:
         KeyError
             If `path` matches no component, or `cause` is not a cause.
         """
+        return self._sum(self.evaluations, path, cause)
+
+    def total_calls(self, path='*', cause=None):
+        """Return how many calls made the evaluations; a batch of points is one.
+
+        Parameters, result and errors are those of `total`.
+        """
+        return self._sum(self.calls, path, cause)
+
+    def _sum(self, numbers, path, cause):
         if not self.components:
             raise KeyError(NOTHING_YET)
         if not any(fnmatchcase(known, path) for known in self.components):
@@ -111,32 +139,32 @@ class CallCounts:
         if cause not in (None, *CAUSES):
             raise KeyError(f'{cause!r} is not a cause; causes are {", ".join(CAUSES)}')
         return sum(
-            calls
-            for key, calls in self.calls.items()
+            number
+            for key, number in numbers.items()
             if fnmatchcase(key.path, path) and cause in (None, key.cause)
         )
 
     def measured(self, path):
         """Return the evaluations that each declaration of a component made, by its name."""
         result = {}
-        for key, calls in self.calls.items():
+        for key, evaluations in self.evaluations.items():
             if key.path == path and key.declaration:
-                result[key.declaration] = result.get(key.declaration, 0) + calls
+                result[key.declaration] = result.get(key.declaration, 0) + evaluations
         return result
 
     def rows(self):
-        """Return (path, method, cause, declaration, evaluations, predicted, seconds) of each row.
+        """Return a `Row` for each component, method, cause and declaration, in their order.
 
         Predicted is None where no plan applies. Declarations that should have evaluated and did
         not are rows too.
         """
         rows = []
         missing = dict(self.predicted)
-        for key, calls in sorted(self.calls.items()):
+        for key, number in sorted(self.evaluations.items()):
             predicted = missing.pop((key.path, key.declaration), None)
-            rows.append((*key, calls, predicted, self.seconds[key]))
+            rows.append(Row(*key, self.calls[key], number, predicted, self.seconds[key]))
         rows += [
-            (path, '', '', declaration, 0, predicted, 0.0)
+            Row(path, '', '', declaration, 0, 0, predicted, 0.0)
             for (path, declaration), predicted in missing.items()
             if predicted
         ]
@@ -144,13 +172,14 @@ class CallCounts:
 
     def table(self):
         """Return the rows as a text table, with the total."""
-        header = ('component', 'method', 'cause', 'declaration', 'evaluations', 'predicted')
+        header = ('component', *Row._fields[1:])
         rows = self.rows()
-        total = ('total', None, None, None, sum(row[4] for row in rows), None)
-        table = text_table(
-            (*header, 'seconds'),
-            [*rows, (*total, float(sum(row[6] for row in rows)))],
-        )
+        sums = {
+            name: sum(getattr(row, name) for row in rows)
+            for name in ('calls', 'evaluations', 'seconds')
+        }
+        total = Row('total', None, None, None, predicted=None, **sums)
+        table = text_table(header, [*rows, total])
         linearizations = ', '.join(f'{p}: {n}' for p, n in sorted(self.linearizations.items()))
         return table + (f'\nlinearizations: {linearizations}' if linearizations else '')
 

@@ -15,12 +15,13 @@ from mdao_seq._files import replacing
 from mdao_seq.counting.counts import CallCounts, Key
 
 APPLICATION_ID = 0x6D647371  # 'mdsq'
-VERSION = 1
+VERSION = 2  # 1 had no calls beside the evaluations
 
 _SCHEMA = """
 CREATE TABLE components (path TEXT PRIMARY KEY, linearizations INTEGER NOT NULL);
 CREATE TABLE evaluations (
-    path TEXT, method TEXT, cause TEXT, declaration TEXT, calls INTEGER, seconds REAL,
+    path TEXT, method TEXT, cause TEXT, declaration TEXT, evaluations INTEGER, seconds REAL,
+    calls INTEGER,
     PRIMARY KEY (path, method, cause, declaration));
 CREATE TABLE predicted (
     path TEXT, declaration TEXT, calls INTEGER,
@@ -88,8 +89,11 @@ class CountFile:
                 [(path, counts.linearizations.get(path, 0)) for path in counts.components],
             )
             connection.executemany(
-                'REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?)',
-                [(*key, calls, counts.seconds[key]) for key, calls in counts.calls.items()],
+                'REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?)',
+                [
+                    (*key, number, counts.seconds[key], counts.calls[key])
+                    for key, number in counts.evaluations.items()
+                ],
             )
             connection.executemany(
                 'REPLACE INTO predicted VALUES (?, ?, ?)',
@@ -151,6 +155,7 @@ def read_call_counts(path):
     counts = CallCounts()
     with closing(_open(Path(path))) as connection:
         try:
+            version = connection.execute('PRAGMA user_version').fetchone()[0]
             (verdict,) = connection.execute('PRAGMA integrity_check(1)').fetchone()
             if verdict != 'ok':
                 raise sqlite3.DatabaseError(verdict)
@@ -161,13 +166,19 @@ def read_call_counts(path):
                 counts.components.add(name)
                 if linearizations:
                     counts.linearizations[name] = linearizations
-            for *key, calls, seconds in connection.execute('SELECT * FROM evaluations'):
-                counts.add(Key(*key), calls, seconds)
+            rows = connection.execute('SELECT * FROM evaluations').fetchall()
+            for *key, number, seconds, calls in rows if version > 1 else _with_calls(rows):
+                counts.add(Key(*key), number, seconds, calls)
             for name, declaration, calls in connection.execute('SELECT * FROM predicted'):
                 counts.predicted[name, declaration] = calls
         except (sqlite3.DatabaseError, TypeError) as error:
             raise ValueError(f'{path}: the file of call counts is damaged: {error}') from error
     return counts
+
+
+def _with_calls(rows):
+    """Complete rows of version 1: every evaluation was a call."""
+    return [(*row, row[4]) for row in rows]
 
 
 def _open(path):

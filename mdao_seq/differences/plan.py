@@ -10,6 +10,7 @@ elements of one part one after another, or, where a coloring has found that they
 elements of several parts at once: each by its own k-th offset in the k-th evaluation.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -167,6 +168,26 @@ class EvaluationPlan:
                 for user in point.users:
                     used[user] += block.evaluations_of_a_point
         return {d: Cost(owned[d], used[d] - owned[d]) for d in self.declarations}
+
+    def evaluations(self, method: str, share: slice = slice(None)) -> dict[Declaration, int]:
+        """Return the owned evaluations of one method by declaration, also where there are none.
+
+        Parameters
+        ----------
+        method : {'fd', 'cs'}
+            Which points.
+        share : slice
+            Of the method's evaluations in the order of the plan: those that one process makes.
+        """
+        asked = [
+            point.owner
+            for block in self.blocks
+            for _ in range(block.evaluations_of_a_point)
+            for point in block.points
+            if point.method == method
+        ]
+        of_method = dict.fromkeys((d for d in self.declarations if d.method == method), 0)
+        return of_method | Counter(asked[share])
 
     def __repr__(self) -> str:
         """Return the table: what a notebook shows."""

@@ -34,8 +34,8 @@ tr.differs td {{ background: #fdeee6; }}
 <h1>{title}</h1>
 <p>{summary}</p>
 <div class="wide"><table>
-<thead><tr><th>component</th><th>method</th><th>cause</th><th>declaration</th><th>evaluations</th>
-<th></th><th>predicted</th><th>seconds</th></tr></thead>
+<thead><tr><th>component</th><th>method</th><th>cause</th><th>declaration</th><th>calls</th>
+<th>evaluations</th><th></th><th>predicted</th><th>seconds</th></tr></thead>
 <tbody>
 {rows}
 </tbody></table></div>
@@ -59,18 +59,19 @@ def calls_page(counts, title='Evaluations'):
         The page.
     """
     rows = counts.rows()
-    most = max((row[4] for row in rows), default=1) or 1
-    total, seconds = sum(row[4] for row in rows), sum(row[6] for row in rows)
+    most = max((row.evaluations for row in rows), default=1) or 1
+    total, seconds = sum(row.evaluations for row in rows), sum(row.seconds for row in rows)
     summary = f'{total} evaluations in {seconds:.3g} s'
     lines = []
-    for path, method, cause, declaration, calls, predicted, spent in rows:
-        differs = ' class="differs"' if predicted not in (None, calls) else ''
-        words = ''.join(f'<td>{escape(word)}</td>' for word in (path, method, cause, declaration))
-        expected = '' if predicted is None else predicted
+    for row in rows:
+        differs = ' class="differs"' if row.predicted not in (None, row.evaluations) else ''
+        words = ''.join(f'<td>{escape(word)}</td>' for word in row[:4])
+        expected = '' if row.predicted is None else row.predicted
         lines.append(
-            f'<tr{differs}>{words}<td class="number">{calls}</td>'
-            f'<td class="bar"><div style="width:{100 * calls / most:.1f}%"></div></td>'
-            f'<td class="number">{expected}</td><td class="number">{spent:.3g}</td></tr>'
+            f'<tr{differs}>{words}<td class="number">{row.calls}</td>'
+            f'<td class="number">{row.evaluations}</td>'
+            f'<td class="bar"><div style="width:{100 * row.evaluations / most:.1f}%"></div></td>'
+            f'<td class="number">{expected}</td><td class="number">{row.seconds:.3g}</td></tr>'
         )
     return _PAGE.format(title=escape(title), summary=escape(summary), rows='\n'.join(lines))
 

@@ -8,7 +8,9 @@ import openmdao.api as om
 import pytest
 
 from mdao_seq import PerOutputFD, StepTable, count_calls, fd_cost, hold_declarations, tune_steps
-from tests.approximation.components import Declared
+from mdao_seq.approximation._openmdao.sampling import outputs_along
+from mdao_seq.approximation.asking import Asked
+from tests.approximation.components import Declared, Held
 
 
 class Noisy(PerOutputFD, om.ExplicitComponent):
@@ -235,3 +237,13 @@ def test_a_table_is_applied_where_it_can_be():
     for wrong in ({'span': 0.0}, {'elements': 0}):
         with pytest.raises(ValueError, match='must be positive'):
             tune_steps(problem, comp, announce=quietly, **wrong)
+
+
+def test_what_is_sampled_along_an_input_is_the_outputs_there():
+    """It was mirrored at the present outputs, which the magnitude of a derivative does not show."""
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', Held(x=[1.0, 2.0]))
+    problem.setup()
+    problem.run_model()
+    found = outputs_along(comp)(Asked(comp, (), 'tune'), 'x', 1, 0.5)
+    np.testing.assert_allclose(found, [1.0, 2.5**3, np.e, np.exp(2.5)])

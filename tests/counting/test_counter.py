@@ -214,7 +214,7 @@ def test_the_table_says_it_all():
         problem.setup()
         problem.run_model()
         problem.compute_totals()
-    rows = [row[:6] for row in counts.rows()]
+    rows = [row[:4] + row[5:7] for row in counts.rows()]
     assert rows == [
         ('comp', 'compute', 'fd', 'd(y1)/d(x) central order 2, step 0.01', 2, 2),
         ('comp', 'compute', 'fd', 'd(y2)/d(x) central order 2, step 0.05', 2, 2),

@@ -7,7 +7,7 @@
 Declarations made from outside a component's setup and setup_partials come after its own.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import nullcontext
 from types import MappingProxyType
 
@@ -43,8 +43,13 @@ class HeldComponent:
     _inside_setup = False
     _inside_declare_coloring = False
     _held_runs: Mapping = MappingProxyType({})
+    _held_repeated: Sequence = ()
     _declares_as_openmdao = False
     _held_from_configure: Set = frozenset()
+
+    def _declare_options(self):
+        super()._declare_options()
+        declare_options(self)
 
     def _get_approx_scheme(self, method):
         if method not in STOCK:
@@ -95,6 +100,8 @@ class HeldComponent:
     def _linearize(self, *args, **kwargs):
         # By method declared: the plan of its points, and the method by which they were run.
         self._held_runs = {}
+        # Owners of points that a batch which failed has cost a second time.
+        self._held_repeated = []
         # An implicit component is linearized with its residuals scaled, but a difference is taken
         # from residuals that are not: an explicit one unscales them itself.
         scaled = not self.is_explicit()
@@ -261,9 +268,21 @@ def is_filled(system, pattern_meta):
     return 'method' in pattern_meta or pattern_meta.get('val') is not None or getattr(system, own)
 
 
+def declare_options(component):
+    component.options.declare(
+        'fd_workers',
+        types=int,
+        default=1,
+        lower=1,
+        desc='Processes among which the points of its finite differences and complex steps are '
+        'shared; 1: this one.',
+    )
+
+
 def hold_from_here(component, held_class):
     """Make a component held in the middle of its setup; what it declares so far is outside."""
     component.__class__ = held_class
+    declare_options(component)
     component._held_from_configure = set()
     component._declared_outside().update(component._declared_partials_patterns)
     component._inside_setup = True

@@ -10,6 +10,9 @@ OPTIONS = ('method', 'step', 'form', 'step_calc', 'minimum_step')
 # Stands for all declarations of a component that is not held: OpenMDAO does not tell them apart.
 UNDIVIDED = 'd(*)/d(*)'
 
+# What a component evaluates by.
+EVALUATES = ('compute', 'compute_batch', 'apply_nonlinear', 'solve_nonlinear')
+
 # The method that every linearization of a component passes through, whoever asks for it.
 LINEARIZE = '_linearize'
 

@@ -1,17 +1,13 @@
 """Evaluate a component along one element of one input, and say which rows belong to a partial."""
 
-from contextlib import contextmanager
-
 import numpy as np
-from openmdao.core.analysis_error import AnalysisError
 
+from mdao_seq.approximation._openmdao.evaluating import Job, in_turn
 from mdao_seq.approximation._openmdao.names import absolute
-from mdao_seq.approximation._openmdao.scheme import evaluations
 
 
-@contextmanager
 def outputs_along(system):
-    """Yield a function that returns outputs (residuals of an implicit component) at an offset.
+    """Return a function that returns outputs (residuals of an implicit component) at an offset.
 
     The system is left as it was. Vectors must be unscaled, as they are outside of solvers.
 
@@ -20,29 +16,27 @@ def outputs_along(system):
     system : PerOutputFD
         After final_setup.
 
-    Yields
-    ------
+    Returns
+    -------
     callable
         ``at(asked, wrt, element, offset)``: values of all rows, shape (rows,); NaN where the
         component raised AnalysisError.
     """
     vectors = {wrt: vector for wrt, _, _, vector, _, _ in system._get_jac_wrts()}
-    starts = {wrt: vector.get_range(wrt)[0] for wrt, vector in vectors.items()}
-    # An explicit component's residual is its outputs before less its outputs after.
-    outputs = system._outputs.asarray(copy=True) if system.is_explicit() else None
-    found = np.empty(len(system._residuals))
-    with evaluations(system, 'fd') as evaluate:
+    centre = centre_of(system)
+    # An explicit component's residual is its outputs computed less those that it has.
+    base = centre if system.is_explicit() else 0.0
 
-        def at(asked, wrt, element, offset):
-            name = absolute(system, wrt)
-            vectors[name].iadd(offset, starts[name] + element)
-            try:
-                evaluate(asked, found)
-            except AnalysisError:
-                return np.full(found.size, np.nan)
-            return found.copy() if outputs is None else outputs - found
+    def at(asked, wrt, element, offset):
+        name = absolute(system, wrt)
+        vector = vectors[name]
+        kind = 'inputs' if vector is system._inputs else 'outputs'
+        job = Job(asked, [(kind, vector.get_range(name)[0] + element, offset)])
+        for found in in_turn(system, 'fd', [job]):
+            result = base + found if isinstance(found, np.ndarray) else np.full(centre.size, np.nan)
+        return result
 
-        yield at
+    return at
 
 
 def centre_of(system):

@@ -4,19 +4,19 @@ A block of the plan is laid out over the component's vectors once (`_layout`); e
 then perturbs, evaluates, and lets every `Combination` write its rows and no others.
 """
 
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 from openmdao.approximation_schemes.approximation_scheme import ApproximationScheme
-from openmdao.core.analysis_error import AnalysisError
 from openmdao.utils.general_utils import LocalRangeIterable
 from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
 
 from mdao_seq.approximation._openmdao.colorings import color_rows
+from mdao_seq.approximation._openmdao.dispatch import evaluate
+from mdao_seq.approximation._openmdao.evaluating import Job
 from mdao_seq.approximation._openmdao.names import STOCK, absolute
 from mdao_seq.approximation._openmdao.plans import build
-from mdao_seq.approximation.asking import ASKED, Asked
+from mdao_seq.approximation.asking import Asked
 from mdao_seq.approximation.combining import Combination, Failures
 from mdao_seq.differences.declaration import Declaration
 
@@ -51,24 +51,25 @@ class PlannedScheme(ApproximationScheme):
             self._layout[0] is plan and self._layout[1] is jac._subjacs
         ):
             self._layout = plan, jac._subjacs, _layout(system, jac, plan, method)
+        sweeps, jobs = self._layout[2]
         failures = Failures(system, system._inputs, system._outputs)
-        with evaluations(system, method) as evaluate:
-            at_base = system._residuals.asarray(copy=True).real
-            for sweep in self._layout[2]:
-                values = np.empty((len(sweep.points), at_base.size))
+        at_base = system._residuals.asarray(copy=True).real
+        results = evaluate(system, method, jobs)
+        try:
+            for sweep in sweeps:
+                values = np.empty((sweep.number_of_points, at_base.size))
                 for lane in sweep.lanes:
-                    for value, (asked, offsets) in zip(values, sweep.points, strict=True):
-                        for part, offset in offsets:
-                            vector, index, _ = lane[part]
-                            if index is not None:
-                                vector.iadd(offset, index)
-                        try:
-                            evaluate(asked, value)
-                        except AnalysisError as error:
-                            failures.at_point(value, error)
-                    for (_, _, columns), combinations in zip(lane, sweep.parts, strict=True):
+                    for value in values:
+                        found = next(results)
+                        if isinstance(found, np.ndarray):
+                            value[:] = found
+                        else:
+                            failures.at_point(value, found)
+                    for columns, combinations in zip(lane, sweep.parts, strict=True):
                         for combination in combinations:
                             combination.write(columns, values, at_base, failures)
+        finally:
+            results.close()
 
     def _reset(self):
         super()._reset()
@@ -80,26 +81,36 @@ class _Sweep(NamedTuple):
 
     Attributes
     ----------
-    points : list of (Asked, [(part, offset), …])
+    number_of_points : int
         Evaluations of each lane.
-    lanes : list of tuples of (vector, index, columns)
-        By part: what is perturbed together, and the columns of the partials that it fills, as
-        (column, mask of the rows that it may change; None: all). An index of None lives on another
-        rank: every rank evaluates for every element of a distributed input, since compute is
-        collective.
+    lanes : list of tuples of columns
+        By part: the columns of the partials that are filled, as (column, mask of the rows that it
+        may change; None: all).
     parts : list of lists of Combination
         By part: what the declarations make of the evaluations.
     """
 
-    points: list
+    number_of_points: int
     lanes: list
     parts: list
 
 
 def _layout(system, jac, plan, method):
-    """Lay the points of one method out over the vectors and partials of a component."""
+    """Lay the points of one method out over the vectors and partials of a component.
+
+    Returns
+    -------
+    list of _Sweep
+        What becomes of the evaluations.
+    list of Job
+        The evaluations, lane by lane. Without changes where the element lives on another rank:
+        every rank evaluates for every element of a distributed input, since compute is collective.
+    """
     rows = {of: slice(start, end) for of, start, end, _, _ in system._get_jac_ofs()}
-    vectors = {wrt: vector for wrt, _, _, vector, _, _ in system._get_jac_wrts()}
+    vectors = {
+        wrt: 'inputs' if vector is system._inputs else 'outputs'
+        for wrt, _, _, vector, _, _ in system._get_jac_wrts()
+    }
     rows_of_color = dict(color_rows(system)) if any(b.at_once for b in plan.blocks) else {}
     indices, columns = {}, {}
     for wrt in {part.wrt for block in plan.blocks for part in block.parts}:
@@ -116,9 +127,9 @@ def _layout(system, jac, plan, method):
             index = indices[wrt][local[0]]
         own = [rows_of_color[wrt, e] if at_once else None for e in local]
         written = [(columns[wrt][e], o) for e, o in zip(local, own, strict=True)]
-        return vectors[absolute(system, wrt)], index, written
+        return (vectors[absolute(system, wrt)] if local else None), index, written
 
-    sweeps = []
+    sweeps, jobs = [], []
     for block in plan.blocks:
         chosen = [k for k, point in enumerate(block.points) if point.method == method]
         if not chosen:
@@ -127,18 +138,22 @@ def _layout(system, jac, plan, method):
         real = method == 'fd'
         points = [
             (
-                Asked(system, block.points[k]),
+                Asked(system, (block.points[k],)),
                 [(part, o.real if real else o) for part, o in block.points[k].offsets],
             )
             for k in chosen
         ]
-        lanes = [
-            tuple(
-                target(part, elements, block.at_once)
-                for part, elements in zip(block.parts, lane, strict=True)
-            )
-            for lane in block.lanes
-        ]
+        lanes = []
+        for elements in block.lanes:
+            lane = [
+                target(part, of_part, block.at_once)
+                for part, of_part in zip(block.parts, elements, strict=True)
+            ]
+            lanes.append([columns for *_, columns in lane])
+            jobs += [
+                Job(asked, [(*lane[part][:2], o) for part, o in offsets if lane[part][0]])
+                for asked, offsets in points
+            ]
         parts = []
         for number, part in enumerate(block.parts):
             combined = {}
@@ -156,51 +171,8 @@ def _layout(system, jac, plan, method):
                     for combination, partials in combined.items()
                 ]
             )
-        sweeps.append(_Sweep(points, lanes, parts))
-    return sweeps
-
-
-@contextmanager
-def evaluations(system, method):
-    """Yield a function that evaluates the residuals at one point, and leave all as it was.
-
-    The residual of an explicit component is ``outputs now - outputs computed``, so that residual
-    differences are output differences; this is how OpenMDAO's own schemes evaluate.
-    """
-    inputs, outputs, residuals = system._inputs, system._outputs, system._residuals
-    start = [vector.asarray(copy=True) for vector in (inputs, outputs, residuals)]
-    was_under_fd = system.under_finite_difference
-    complex_step = method == 'cs'
-    if complex_step:
-        system._set_complex_step_mode(True)
-    else:
-        system._set_finite_difference_mode(True)
-
-    def restore():
-        # set_val also clears what a complex step left in the imaginary part.
-        inputs.set_val(start[0])
-        outputs.set_val(start[1])
-        residuals.set_val(start[2])
-
-    def evaluate(asked, result):
-        token = ASKED.set(asked)
-        try:
-            system.run_apply_nonlinear()
-            found = residuals.asarray()
-            result[:] = found.imag if complex_step else found.real
-        finally:
-            ASKED.reset(token)
-            restore()
-
-    try:
-        if complex_step:
-            restore()
-        yield evaluate
-    finally:
-        if complex_step:
-            system._set_complex_step_mode(False)
-        else:
-            system._set_finite_difference_mode(was_under_fd)
+        sweeps.append(_Sweep(len(points), lanes, parts))
+    return sweeps, jobs
 
 
 def _real_steps_instead(system, plan):

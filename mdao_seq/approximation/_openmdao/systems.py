@@ -1,5 +1,7 @@
 """What the rest of the package may ask of a system, a problem or OpenMDAO itself."""
 
+from collections import Counter
+
 from openmdao.core.component import Component
 from openmdao.core.constants import _SetupStatus
 from openmdao.core.driver import Driver
@@ -7,6 +9,7 @@ from openmdao.core.problem import Problem
 from openmdao.utils import hooks
 from openmdao.utils.file_utils import _load_and_exec
 
+from mdao_seq.approximation._openmdao.dispatch import share
 from mdao_seq.approximation._openmdao.held import HeldComponent
 from mdao_seq.approximation._openmdao.names import UNDIVIDED, absolute
 from mdao_seq.approximation._openmdao.plans import planned_by_schemes
@@ -19,12 +22,10 @@ def planned_evaluations(system) -> dict[str, int] | None:
     declarations apart; None where it has none.
     """
     if isinstance(system, HeldComponent):
-        return {
-            str(declaration): cost.owned
-            for plan, method in system._held_runs.values()
-            for declaration, cost in plan.by_declaration.items()
-            if declaration.method == method
-        }
+        evaluations = Counter(system._held_repeated)
+        for plan, method in system._held_runs.values():
+            evaluations.update(plan.evaluations(method, share(system)))
+        return {str(declaration): number for declaration, number in evaluations.items()}
     plan = planned_by_schemes(system)
     return None if plan is None else {UNDIVIDED: plan.total}
 
