@@ -8,6 +8,10 @@ import openmdao.api as om
 from mdao_seq.sequence.errors import InputError
 from mdao_seq.sequence.model import SequenceModel
 
+# States that the sequences run at once may pass through: their trace is kept in memory, 8 bytes a
+# state and some ten arrays of them.
+LARGEST_BATCH = 2**21
+
 
 class RNNComp(om.ExplicitComponent):
     """Sequences from sequences, through a recurrent network, with exact derivatives.
@@ -85,6 +89,16 @@ class RNNComp(om.ExplicitComponent):
         for column, signal in enumerate(self._model.outputs):
             outputs[signal.name] = y[..., column]
 
+    def compute_batch(self, inputs, outputs):
+        """Run the network at many points, which ride in the batch axis of its sequences."""
+        x = self._packed({name: _joined(value) for name, value in inputs.items()})
+        lanes = max(1, LARGEST_BATCH // (x.shape[1] * self._model.num_states))
+        for start in range(0, len(x), lanes):
+            chunk = slice(start, start + lanes)
+            y = self._model.forward(x[chunk]).outputs
+            for column, signal in enumerate(self._model.outputs):
+                _joined(outputs[signal.name])[chunk] = y[..., column]
+
     def compute_jacvec_product(self, inputs, d_inputs, d_outputs, mode):
         """Add the product of the derivatives with `d_inputs`, or their transpose's."""
         columns_out = self._columns(self._model.outputs, d_outputs)
@@ -116,10 +130,7 @@ class RNNComp(om.ExplicitComponent):
 
     def _traced(self, inputs):
         """Return the run at `inputs`, made once for each input point and set of weights."""
-        try:
-            x = self._model.pack_inputs({name: inputs[name] for name in inputs})
-        except InputError as error:
-            raise om.AnalysisError(f'{self.msginfo}: {error}') from error
+        x = self._packed({name: inputs[name] for name in inputs})
         if np.iscomplexobj(x) and not np.any(x.imag):
             x = x.real
         if (
@@ -130,6 +141,17 @@ class RNNComp(om.ExplicitComponent):
             self._trace = self._model.forward(x)
             self._traced_at = x
         return self._trace
+
+    def _packed(self, inputs):
+        try:
+            return self._model.pack_inputs(inputs)
+        except InputError as error:
+            raise om.AnalysisError(f'{self.msginfo}: {error}') from error
+
+
+def _joined(value):
+    """Join the axis of points and that of sequences, without a copy."""
+    return value.reshape(-1, *value.shape[2:])
 
 
 def _dtype(vector):

@@ -146,6 +146,11 @@ class SequenceModel:
         return len(self.outputs)
 
     @property
+    def num_states(self) -> int:
+        """Number of hidden states of a sequence at one time step."""
+        return self.hidden_size * self.num_layers
+
+    @property
     def num_weights(self) -> int:
         """Number of scalar weights."""
         return sum(weight.size for weight in self._weights.values())

@@ -7,9 +7,9 @@ import numpy as np
 import openmdao.api as om
 import pytest
 
-from mdao_seq import RNNComp, SequenceModel
+from mdao_seq import PerOutputFD, RNNComp, SequenceModel, count_calls, fd_cost
 from mdao_seq.sequence.errors import WeightFileError
-from tests.derivative_checks import check_derivatives, problem_with
+from tests.derivative_checks import check_derivatives, partials_of, problem_with
 from tests.sequence.networks import every_cell, small_model, tank_data, tank_model
 
 BATCH_SIZE, SEQ_LEN = 2, 5
@@ -306,3 +306,31 @@ def test_a_driver_keeps_a_tank_full_with_the_least_pumping():
     late = 0.95 ** np.arange(seq_len - 1, -1, -1)
     best = late * (demand * late.sum()) / (0.8 * np.sum(late**2))
     assert np.sum(pump**2) < 1.1 * np.sum(best.clip(0.0, 1.0) ** 2)
+
+
+def test_perturbations_ride_in_the_batch_axis(runs, monkeypatch):
+    """A linearization is one run of the network; in chunks where that would take much memory."""
+
+    class Differenced(PerOutputFD, RNNComp):
+        def setup(self):
+            super().setup()
+            self.matrix_free = False
+            self.declare_partials('*', '*', method='fd', form='central', step=1e-4)
+
+    exact = problem_with(rnn_comp(batch_size=2))
+    comp = rnn_comp(batch_size=2)
+    comp.__class__ = Differenced
+    problem = problem_with(comp)
+    columns = len(comp._inputs)
+    runs.clear()
+    with count_calls(problem) as counts:
+        differenced = partials_of(problem)
+    assert len(runs) == counts.total_calls('comp') == 1
+    assert counts.total('comp') == fd_cost(comp).total == 2 * columns
+    for key, reference in partials_of(exact).items():
+        np.testing.assert_allclose(differenced[key], reference, atol=1e-7, rtol=1e-6)
+    monkeypatch.setattr('mdao_seq.components.rnn_comp.LARGEST_BATCH', 100)
+    runs.clear()
+    for key, in_chunks in partials_of(problem).items():
+        np.testing.assert_allclose(in_chunks, differenced[key], rtol=1e-9, atol=1e-12)
+    assert len(runs) > 1

@@ -67,6 +67,7 @@ class HeldComponent:
 
     def _setup_procs(self, *args, **kwargs):
         self._inside_setup = True
+        declare_options(self)  # of an instance whose class was changed since it was made
         # configure() speaks again in every setup; who spoke outside of any is heard in all.
         for key in self._held_from_configure:
             self._declared_outside().pop(key, None)
@@ -269,6 +270,8 @@ def is_filled(system, pattern_meta):
 
 
 def declare_options(component):
+    if 'fd_workers' in component.options:
+        return
     component.options.declare(
         'fd_workers',
         types=int,
