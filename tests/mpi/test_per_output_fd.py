@@ -1,0 +1,134 @@
+"""PerOutputFD with two ranks: shared points, distributed variables, and faults on one rank."""
+
+import numpy as np
+import openmdao.api as om
+import pytest
+from openmdao.utils.mpi import MPI
+
+from mdao_seq import PerOutputFD, count_calls, fd_cost
+from tests.approximation.components import Held
+from tests.approximation.test_batches import DECLARED, Batched, partials, run
+
+COMM = MPI.COMM_WORLD
+X = np.array([1.0, 2.0, 3.0])
+
+
+def central(h, order_4=False):
+    """Return the central difference of x**3 and of exp(x) in closed form."""
+    cubic = 3 * X**2 if order_4 else 3 * X**2 + h**2
+    return cubic, np.exp(X) * np.sinh(h) / h
+
+
+@pytest.mark.parametrize('cls', [Held, Batched])
+def test_the_groups_of_num_par_fd_share_the_points(cls):
+    problem, comp = run(cls, num_par_fd=2)
+    with count_calls(problem) as counts:
+        found = partials(problem)
+    np.testing.assert_allclose(np.diag(found[:3]), central(1e-2, order_4=True)[0], rtol=1e-9)
+    np.testing.assert_allclose(np.diag(found[3:]), central(2e-2)[1], rtol=1e-9)
+    assert counts.total('comp') == 6
+    assert COMM.allreduce(counts.total('comp')) == fd_cost(comp).total == 12
+    counts.verify()
+    assert len({array.tobytes() for array in COMM.allgather(found)}) == 1
+
+
+def test_complex_steps_and_an_odd_number_of_points_are_shared():
+    declared = [DECLARED[1] | {'of': 'y1', 'form': 'forward'}, {**DECLARED[2], 'of': 'y2'}]
+    declared[1]['wrt'] = 'x'
+    problem, _ = run(Held, declared, num_par_fd=2)
+    with count_calls(problem) as counts:
+        found = partials(problem)
+    np.testing.assert_allclose(np.diag(found[3:]), np.exp(X), rtol=1e-14)
+    assert COMM.allreduce(counts.total('comp', cause='fd')) == 3
+    assert COMM.allreduce(counts.total('comp', cause='cs')) == 3
+    counts.verify()
+
+
+class Failing(Held):
+    def compute(self, inputs, outputs):
+        if inputs['x'][2].real > 3.0:
+            raise om.AnalysisError(f'on rank {COMM.rank}')
+        super().compute(inputs, outputs)
+
+
+def test_a_point_that_fails_on_one_rank_is_known_to_all():
+    problem, comp = run(Failing, [DECLARED[1]], num_par_fd=2)
+    with pytest.warns(om.DerivativesWarning, match=r'x\[2\] \+0\.02.*on rank 0'):
+        found = problem.compute_totals(['comp.y2'], ['comp.x'], return_format='array')
+    backward = np.e**3 * (1 - np.exp(-0.02)) / 0.02
+    np.testing.assert_allclose(found[2, 2], backward, rtol=1e-9)
+    assert list(comp.fd_fallbacks.values()) == [1]
+
+
+def test_another_error_on_one_rank_ends_both():
+    class Broken(Held):
+        def compute(self, inputs, outputs):
+            if inputs['x'][1] > 2.0:
+                raise KeyError('only where this point is evaluated')
+            super().compute(inputs, outputs)
+
+    problem, _ = run(Broken, [DECLARED[1]], num_par_fd=2)
+    with pytest.raises(KeyError, match='only where'):
+        problem.compute_totals(['comp.y2'], ['comp.x'])
+
+
+class Distributed(PerOutputFD, om.ExplicitComponent):
+    """y1 = serial * x**3 and y2 = exp(x), of 2 elements on rank 0 and 1 on rank 1.
+
+    A partial of OpenMDAO holds what a rank's outputs owe to that rank's inputs.
+    """
+
+    def setup(self):
+        mine = X[:2] if self.comm.rank == 0 else X[2:]
+        self.add_input('x', mine, distributed=True)
+        self.add_input('serial', 2.0)
+        self.add_output('y1', np.ones(mine.size), distributed=True)
+        self.add_output('y2', np.ones(mine.size), distributed=True)
+        self.declare_partials('y1', 'x', method='fd', form='central', step=1e-2)
+        self.declare_partials('y2', 'x', method='fd', form='central', step=2e-2)
+        self.declare_partials('*', 'serial', method='fd', form='central', step=1e-3)
+
+    def compute(self, inputs, outputs):
+        self.comm.barrier()  # as a component that exchanges values would wait
+        outputs['y1'] = inputs['serial'] * inputs['x'] ** 3
+        outputs['y2'] = np.exp(inputs['x'])
+
+
+def test_distributed_variables_keep_each_declarations_step():
+    problem = om.Problem(reports=False)
+    indeps = problem.model.add_subsystem('indeps', om.IndepVarComp(), promotes=['*'])
+    indeps.add_output('x', X[:2] if COMM.rank == 0 else X[2:], distributed=True)
+    indeps.add_output('serial', 2.0)
+    comp = problem.model.add_subsystem('comp', Distributed(), promotes=['*'])
+    problem.setup()
+    problem.run_model()
+    with count_calls(problem) as counts:
+        problem.model.run_linearize()
+    assert counts.total('comp') == fd_cost(comp).total == 3 * 4 + 2
+    counts.verify()
+    totals = problem.compute_totals(['y1', 'y2'], ['x', 'serial'])
+    np.testing.assert_allclose(totals['y1', 'x'], np.diag(2 * central(1e-2)[0]), atol=1e-8)
+    expected = np.diag(central(2e-2)[1])
+    np.testing.assert_allclose(totals['y2', 'x'], expected, atol=1e-8)
+    np.testing.assert_allclose(totals['y1', 'serial'].ravel(), X**3, rtol=1e-8)
+
+
+def test_components_of_a_parallel_group_are_differenced_each_on_its_rank():
+    problem = om.Problem(reports=False)
+    problem.model.add_subsystem('indeps', om.IndepVarComp('x', X))
+    group = problem.model.add_subsystem('both', om.ParallelGroup())
+    for name in ('a', 'b'):
+        group.add_subsystem(name, Held(declarations=DECLARED[:2], x=list(X)))
+        problem.model.connect('indeps.x', f'both.{name}.x')
+    problem.setup()
+    problem.run_model()
+    totals = problem.compute_totals(['both.a.y1', 'both.b.y2'], ['indeps.x'])
+    np.testing.assert_allclose(np.diag(totals['both.a.y1', 'indeps.x']), 3 * X**2, rtol=1e-9)
+    expected = central(2e-2)[1]
+    np.testing.assert_allclose(np.diag(totals['both.b.y2', 'indeps.x']), expected, rtol=1e-9)
+
+
+def test_worker_processes_beside_ranks_are_refused():
+    problem, _ = run(Held, fd_workers=2)
+    with pytest.raises(RuntimeError, match=r'fd_workers = 2 .* use num_par_fd'):
+        partials(problem)
