@@ -3,7 +3,7 @@
 from openmdao.core.component import Component
 
 from mdao_seq.approximation._openmdao.held import HeldComponent
-from mdao_seq.approximation._openmdao.names import ORDER
+from mdao_seq.approximation._openmdao.names import AUTO, ORDER
 from mdao_seq.differences.declaration import Declaration
 
 
@@ -82,8 +82,9 @@ class PerOutputFD(HeldComponent):
             Constant value, or initial value, of an exact partial.
         method : {'exact', 'fd', 'cs'}
             How it is computed.
-        step : float or None
+        step : float, 'auto' or None
             Step, in the units of `wrt` or relative to it. None: 1e-6 (``fd``), 1e-40 (``cs``).
+            'auto': found by the first linearization, as by `tune_steps`, and kept.
         form : {'forward', 'backward', 'central'} or None
             Form of the difference. None: forward.
         step_calc : {'abs', 'rel', 'rel_avg', 'rel_legacy', 'rel_element'} or None
@@ -114,6 +115,8 @@ class PerOutputFD(HeldComponent):
                 f'meaning for method {method!r}'
             )
 
+        is_auto = method == 'fd' and isinstance(step, str) and step == 'auto'
+
         def declare():
             return super(PerOutputFD, self).declare_partials(
                 of,
@@ -123,7 +126,7 @@ class PerOutputFD(HeldComponent):
                 cols=cols,
                 val=val,
                 method=method,
-                step=step,
+                step=None if is_auto else step,
                 form=form,
                 step_calc=step_calc,
                 minimum_step=minimum_step,
@@ -133,7 +136,16 @@ class PerOutputFD(HeldComponent):
         meta = self._replace_declaration(of, wrt, declare)
         if order is not None:
             meta[ORDER] = order
+        if is_auto:
+            meta[AUTO] = True
         return meta
+
+    def _tuned(self, declared):
+        """Return steps for declarations that leave theirs to be found."""
+        from mdao_seq.approximation.tuning import tune  # which needs this module
+
+        self.tuned_steps = tune(self, declared)
+        return {row.declaration: row.step for row in self.tuned_steps.rows}
 
     def _check_declaration(self, of, wrt, method, *options):
         """Refuse a bad declaration where it stands, not at the first linearization."""

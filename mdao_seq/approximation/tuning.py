@@ -9,7 +9,7 @@ from tqdm import tqdm
 from mdao_seq.approximation._openmdao.held import HeldComponent
 from mdao_seq.approximation._openmdao.plans import plan_as_declared, value_of_input
 from mdao_seq.approximation._openmdao.sampling import centre_of, outputs_along, rows_of_partial
-from mdao_seq.approximation._openmdao.systems import is_final
+from mdao_seq.approximation._openmdao.systems import is_distributed, is_final
 from mdao_seq.approximation.asking import Asked
 from mdao_seq.differences.error_curve import Line, error_curve
 from mdao_seq.differences.line_sampling import MOST_EVALUATIONS, LineSampler
@@ -60,7 +60,7 @@ def tune_steps(
     TypeError
         If the component does not have the mixin.
     RuntimeError
-        Before ``final_setup``, or with more than one process.
+        Before ``final_setup``, or if the component has distributed variables.
     ValueError
         If nothing is declared as ``fd``, or the budget is below what one step for each input takes.
     """
@@ -75,8 +75,15 @@ def tune_steps(
     return tune(component, declared, budget, accuracy, span, elements, announce)
 
 
-def tune(component, declared, budget, accuracy, span, elements, announce):
-    """Tune some declarations of a component whose vectors are unscaled."""
+def tune(
+    component, declared, budget=None, accuracy=None, span=0.3, elements=4, announce=print
+) -> StepTable:
+    """Tune some declarations of a component whose vectors are unscaled; see `tune_steps`."""
+    if is_distributed(component):
+        raise RuntimeError(
+            f'{component.msginfo}: its steps cannot be tuned, since it has distributed variables; '
+            'tune them on one process, and apply the saved table here'
+        )
     by_wrt = {}
     for declaration in declared:
         by_wrt.setdefault(declaration.wrt, []).append(declaration)
@@ -87,7 +94,8 @@ def tune(component, declared, budget, accuracy, span, elements, announce):
         for element in _evenly(values[wrt].size, elements)
     ]
     announced = sum(line.most_evaluations for line in lines)
-    announce(
+    say = announce if component.comm.rank == 0 else lambda text: None
+    say(
         f'{component.msginfo}: tuning steps along {len(lines)} element{"s"[: len(lines) > 1]} of '
         f'{", ".join(by_wrt)}: at most {announced} evaluations'
     )
@@ -176,8 +184,6 @@ def _check(component, comp):
         )
     if not is_final(component):
         raise RuntimeError(f'{component.msginfo}: run the problem before tune_steps')
-    if component.comm.size > 1:
-        raise RuntimeError(f'{component.msginfo}: tune_steps works in one process only')
 
 
 def _evenly(size, most):

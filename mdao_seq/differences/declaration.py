@@ -24,9 +24,9 @@ class Declaration:
         Output (or residual) and the variable it is differentiated by.
     method : {'fd', 'cs'}
         Finite differences or complex step.
-    step : float or None
+    step : float, 'auto' or None
         Step in the units of `wrt`, or relative to it (`step_calc`). None: 1e-6 for ``fd``, 1e-40
-        for ``cs``, as in OpenMDAO.
+        for ``cs``, as in OpenMDAO. 'auto': to be found by tuning; 1e-6 until then.
     form : {'forward', 'backward', 'central'} or None
         None: forward. Complex step has no form.
     order : int or None
@@ -36,6 +36,8 @@ class Declaration:
         ``rel_avg``), its 2-norm (``rel_legacy``) or each element's magnitude.
     minimum_step : float or None
         Least step of the relative kinds, in the units of `wrt`. None: 1e-12.
+    is_auto : bool
+        Whether the step is still to be found; 'auto' sets it.
 
     Raises
     ------
@@ -46,17 +48,21 @@ class Declaration:
     of: str
     wrt: str
     method: str = 'fd'
-    step: float | None = None
+    step: float | str | None = None
     form: str | None = None
     order: int | None = None
     step_calc: str | None = None
     minimum_step: float | None = None
+    is_auto: bool = False
 
     def __post_init__(self) -> None:
         """Fill in the defaults and refuse what has no meaning."""
         if self.method not in DEFAULT_STEP:
             raise ValueError(f"method {self.method!r} is not one of 'fd', 'cs'")
         fill = object.__setattr__
+        if isinstance(self.step, str) and self.step == 'auto' and self.method == 'fd':
+            fill(self, 'is_auto', True)
+            fill(self, 'step', None)
         if self.step is None:
             fill(self, 'step', DEFAULT_STEP[self.method])
         if self.method == 'cs':
@@ -139,4 +145,5 @@ class Declaration:
         """Name the partial and how it is approximated, on one line."""
         how = 'cs' if self.method == 'cs' else f'{self.form} order {self.order}'
         relative = f' ({self.step_calc})' if self.is_relative else ''
-        return f'd({self.of})/d({self.wrt}) {how}, step {self.step:g}{relative}'
+        step = 'auto' if self.is_auto else f'{self.step:g}'
+        return f'd({self.of})/d({self.wrt}) {how}, step {step}{relative}'

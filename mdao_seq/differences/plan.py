@@ -138,14 +138,24 @@ class EvaluationPlan:
         What is evaluated, in order.
     name : str
         The component's path, for the table.
-    is_upper_bound : bool
-        True while a coloring is declared and not yet known.
+    bound : str
+        Why the evaluations may turn out to be fewer; empty where they are exact.
     """
 
     declarations: tuple[Declaration, ...]
     blocks: tuple[Block, ...]
     name: str = ''
-    is_upper_bound: bool = False
+    bound: str = ''
+
+    @property
+    def is_upper_bound(self) -> bool:
+        """Whether the evaluations may turn out to be fewer."""
+        return bool(self.bound)
+
+    @cached_property
+    def is_fixed(self) -> bool:
+        """Whether the points are the same at every input."""
+        return not any(declaration.is_relative for declaration in self.declarations)
 
     @cached_property
     def total(self) -> int:
@@ -197,13 +207,22 @@ class EvaluationPlan:
         """Return a table of declarations and what each costs."""
         header = ('of', 'wrt', 'form', 'order', 'step', 'step_calc', 'own', 'shared')
         rows = [
-            (d.of, d.wrt, d.form or 'cs', d.order, d.step, d.step_calc, cost.owned, cost.shared)
+            (
+                d.of,
+                d.wrt,
+                d.form or 'cs',
+                d.order,
+                'auto' if d.is_auto else d.step,
+                d.step_calc,
+                cost.owned,
+                cost.shared,
+            )
             for d, cost in self.by_declaration.items()
         ]
         title = f'{self.name}: ' if self.name else ''
         title += 'at most ' if self.is_upper_bound else ''
         plural = '' if self.total == 1 else 's'
-        bound = ' (no coloring is known yet)' if self.is_upper_bound else ''
+        bound = f' ({self.bound})' if self.bound else ''
         title += f'{self.total} evaluation{plural} per linearization{bound}'
         return f'{title}\n{text_table(header, rows)}' if rows else f'{title}: none is approximated'
 
@@ -214,5 +233,5 @@ def joined(plans: Sequence[EvaluationPlan], name: str) -> EvaluationPlan:
         tuple(dict.fromkeys(d for plan in plans for d in plan.declarations)),
         tuple(block for plan in plans for block in plan.blocks),
         name,
-        any(plan.is_upper_bound for plan in plans),
+        next((plan.bound for plan in plans if plan.bound), ''),
     )

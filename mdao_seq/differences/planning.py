@@ -20,7 +20,7 @@ def build_plan(
     name: str = '',
     colors: Sequence[Sequence[Column]] = (),
     known: Sequence[Column] = (),
-    is_upper_bound: bool = False,
+    bound: str = '',
 ) -> EvaluationPlan:
     """Find the distinct evaluations that the declarations need.
 
@@ -38,8 +38,8 @@ def build_plan(
     known : sequence of (str, int)
         Columns that a coloring knows. One that has no color changes no row: it is not perturbed.
         Every other column is perturbed alone.
-    is_upper_bound : bool
-        Whether to say so in the table.
+    bound : str
+        Why the evaluations may turn out to be fewer, for the table.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def build_plan(
     for wrt, group in by_input.items():
         alone = np.flatnonzero(~colored[wrt])
         blocks += [_block([kind], at_once=False) for kind in _kinds(group, steps[wrt], alone)]
-    return EvaluationPlan(tuple(declarations), tuple(blocks), name, is_upper_bound)
+    return EvaluationPlan(tuple(declarations), tuple(blocks), name, bound)
 
 
 class _Kind(NamedTuple):

@@ -131,5 +131,5 @@ def test_methods_do_not_mix_in_one_evaluation():
 
 
 def test_an_upper_bound_says_so():
-    plan = build_plan([forward('y', 0.1)], {'x': 1.0}, 'comp', is_upper_bound=True)
+    plan = build_plan([forward('y', 0.1)], {'x': 1.0}, 'comp', bound='no coloring is known yet')
     assert str(plan).startswith('comp: at most 1 evaluation per linearization (no coloring')

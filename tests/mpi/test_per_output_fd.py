@@ -5,7 +5,7 @@ import openmdao.api as om
 import pytest
 from openmdao.utils.mpi import MPI
 
-from mdao_seq import PerOutputFD, count_calls, fd_cost
+from mdao_seq import PerOutputFD, count_calls, fd_cost, tune_steps
 from tests.approximation.components import Held
 from tests.approximation.test_batches import DECLARED, Batched, partials, run
 
@@ -94,7 +94,7 @@ class Distributed(PerOutputFD, om.ExplicitComponent):
         outputs['y2'] = np.exp(inputs['x'])
 
 
-def test_distributed_variables_keep_each_declarations_step():
+def distributed():
     problem = om.Problem(reports=False)
     indeps = problem.model.add_subsystem('indeps', om.IndepVarComp(), promotes=['*'])
     indeps.add_output('x', X[:2] if COMM.rank == 0 else X[2:], distributed=True)
@@ -102,6 +102,11 @@ def test_distributed_variables_keep_each_declarations_step():
     comp = problem.model.add_subsystem('comp', Distributed(), promotes=['*'])
     problem.setup()
     problem.run_model()
+    return problem, comp
+
+
+def test_distributed_variables_keep_each_declarations_step():
+    problem, comp = distributed()
     with count_calls(problem) as counts:
         problem.model.run_linearize()
     assert counts.total('comp') == fd_cost(comp).total == 3 * 4 + 2
@@ -132,3 +137,26 @@ def test_worker_processes_beside_ranks_are_refused():
     problem, _ = run(Held, fd_workers=2)
     with pytest.raises(RuntimeError, match=r'fd_workers = 2 .* use num_par_fd'):
         partials(problem)
+
+
+class Noisy(Held):
+    def compute(self, inputs, outputs):
+        super().compute(inputs, outputs)
+        noise = np.random.default_rng().uniform(-1e-6, 1e-6, size=3)  # another on every rank
+        outputs['y2'] += noise
+
+
+@pytest.mark.parametrize('options', [{}, {'num_par_fd': 2}])
+def test_all_ranks_tune_to_the_same_steps(options):
+    declared = [{'of': y, 'wrt': 'x', 'method': 'fd', 'step': 'auto'} for y in ('y1', 'y2')]
+    problem, comp = run(Noisy, declared, **options)
+    partials(problem)
+    steps = [row.step for row in comp.tuned_steps.rows]
+    assert COMM.allgather(steps) == [steps, steps]
+    assert steps[1] > 10 * steps[0]
+
+
+def test_distributed_variables_are_not_tuned():
+    problem, comp = distributed()
+    with pytest.raises(RuntimeError, match='distributed variables'):
+        tune_steps(problem, comp)

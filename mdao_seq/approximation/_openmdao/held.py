@@ -17,6 +17,7 @@ from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
 
 from mdao_seq.approximation._openmdao.colorings import coloring_of, drop_stale_coloring, fits
 from mdao_seq.approximation._openmdao.names import (
+    AUTO,
     BY_RESIDUAL,
     OPTIONS,
     ORDER,
@@ -31,6 +32,7 @@ from mdao_seq.approximation._openmdao.plans import (
     build_with_replaced_steps,
     plan_as_declared,
     plan_declared,
+    untuned,
 )
 from mdao_seq.approximation._openmdao.scheme import PlannedScheme
 
@@ -44,6 +46,7 @@ class HeldComponent:
     _inside_declare_coloring = False
     _held_runs: Mapping = MappingProxyType({})
     _held_repeated: Sequence = ()
+    _held_has_auto = False
     _declares_as_openmdao = False
     _held_from_configure: Set = frozenset()
 
@@ -89,6 +92,7 @@ class HeldComponent:
             self._declared_partials_patterns.pop(key, None)
             self._declared_partials_patterns[key] = meta
             self._resolve_partials_patterns(*key, meta)
+        self._held_has_auto = any(meta.get(AUTO) for meta in self._subjacs_info.values())
         if self.matrix_free:
             for of, wrt in approximated_keys(self):
                 raise RuntimeError(
@@ -99,6 +103,8 @@ class HeldComponent:
                 )
 
     def _linearize(self, *args, **kwargs):
+        if self._held_has_auto:
+            self._tune_what_is_auto()
         # By method declared: the plan of its points, and the method by which they were run.
         self._held_runs = {}
         # Owners of points that a batch which failed has cost a second time.
@@ -112,6 +118,13 @@ class HeldComponent:
         if plan is None or plan.methods != self._held_runs.keys():
             if approximated_keys(self) and not self.matrix_free:
                 self._refuse_version()
+
+    def _tune_what_is_auto(self):
+        # Under an outer complex step a stand-in does: the component cannot be sampled.
+        declared = [] if self.under_complex_step else untuned(self)
+        if declared:
+            with self._unscaled_context(outputs=[self._outputs], residuals=[self._residuals]):
+                self.replace_steps(self._tuned(declared))
 
     def _checked_plan(self):
         if self._held_plan is None:
@@ -157,7 +170,7 @@ class HeldComponent:
         """Give the outputs that a named residual lies over its options; OpenMDAO drops them."""
         if pattern_meta.get('method') not in STOCK:
             return
-        options = {name: pattern_meta.get(name) for name in (*OPTIONS, ORDER)}
+        options = {name: pattern_meta.get(name) for name in (*OPTIONS, ORDER, AUTO)}
         residuals = {
             name for _, names in self._find_of_matches(of, use_resname=True) for name in names
         }
@@ -257,7 +270,7 @@ class HeldComponent:
                 f'{self.msginfo}: the coloring that its class shares was found for other sizes; '
                 'set per_instance=True in declare_coloring'
             )
-        if coloring is not self._held_coloring or any(d.is_relative for d in declarations):
+        if coloring is not self._held_coloring or not self._held_plan.is_fixed:
             self._held_plan = build(self, declarations)
             self._held_coloring = coloring
         return self._held_plan

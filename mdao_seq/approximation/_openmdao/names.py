@@ -19,6 +19,9 @@ LINEARIZE = '_linearize'
 # Under OpenMDAO's own name, its schemes would refuse the orders that they do not have.
 ORDER = 'held_order'
 
+# Whether the step is to be found; OpenMDAO knows numbers only.
+AUTO = 'held_auto'
+
 # Where an exact declaration keeps the approximation of the same names that it replaces.
 REPLACED = 'held_replaced'
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from mdao_seq.approximation._openmdao.colorings import colored_columns, coloring_of, colors_of
 from mdao_seq.approximation._openmdao.names import (
+    AUTO,
     OPTIONS,
     ORDER,
     absolute,
@@ -31,12 +32,31 @@ def plan_declared(system, use_relevance=True, keep=None) -> EvaluationPlan:
 def build_with_replaced_steps(system, declared) -> EvaluationPlan:
     """Plan declarations as they were made, but for the steps that were replaced since."""
     steps = system.replaced_steps
-    return build(system, [replace(d, step=steps[d]) if d in steps else d for d in declared])
+    return build(
+        system,
+        [
+            replace(d, step=steps[d], is_auto=False) if d in steps else _apart(d, k)
+            for k, d in enumerate(declared)
+        ],
+    )
+
+
+def _apart(declaration, number):
+    """Give a step that is not known yet to no two declarations: none may count on sharing."""
+    if not declaration.is_auto:
+        return declaration
+    return replace(declaration, step=declaration.step * (1.0 + 1e-3 * number))
 
 
 def plan_as_declared(system) -> EvaluationPlan:
     """Plan what a held component declared, without tuned steps, whatever is wanted at present."""
     return build(system, [_declaration(system, key) for key in approximated_keys(system)])
+
+
+def untuned(system) -> list[Declaration]:
+    """Return the declarations wanted at present whose step is still to be found."""
+    wanted = [_declaration(system, key) for key in _wanted_keys(system, True, None)]
+    return [d for d in wanted if d.is_auto and d not in system.replaced_steps]
 
 
 def value_of_input(system, wrt):
@@ -56,6 +76,7 @@ def _declaration(system, key):
         options = {name: meta.get(name) for name in OPTIONS}
     if options['method'] == 'fd':
         options['order'] = meta.get(ORDER)
+        options['step'] = 'auto' if meta.get(AUTO) else options['step']
     try:
         return Declaration(*(relative(system, name) for name in key), **options)
     except ValueError as error:
@@ -109,8 +130,16 @@ def build(system, declarations, with_colors=True):
         system.pathname,
         colors,
         known=colored_columns(system) if with_colors else (),
-        is_upper_bound=bool(awaited),
+        bound=_why_bound(awaited, declarations),
     )
+
+
+def _why_bound(awaits_coloring, declarations):
+    if awaits_coloring:
+        return 'no coloring is known yet'
+    if any(declaration.is_auto for declaration in declarations):
+        return 'the first linearization tunes steps, which may be shared'
+    return ''
 
 
 def _value_of(system, wrt):

@@ -24,6 +24,7 @@ def outputs_along(system):
     """
     vectors = {wrt: vector for wrt, _, _, vector, _, _ in system._get_jac_wrts()}
     centre = centre_of(system)
+    ranks = system.comm if system._full_comm is None else system._full_comm
     # An explicit component's residual is its outputs computed less those that it has.
     base = centre if system.is_explicit() else 0.0
 
@@ -34,7 +35,8 @@ def outputs_along(system):
         job = Job(asked, [(kind, vector.get_range(name)[0] + element, offset)])
         for found in in_turn(system, 'fd', [job]):
             result = base + found if isinstance(found, np.ndarray) else np.full(centre.size, np.nan)
-        return result
+        # Noise may differ from rank to rank; all must choose the same steps.
+        return result if ranks.size == 1 else ranks.bcast(result)
 
     return at
 

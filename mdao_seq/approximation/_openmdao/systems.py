@@ -50,6 +50,14 @@ def is_final(system) -> bool:
     )
 
 
+def is_distributed(system) -> bool:
+    """Whether variables of a component are spread over several processes."""
+    metas = system._var_allprocs_abs2meta
+    return system.comm.size > 1 and any(
+        meta['distributed'] for kind in ('input', 'output') for meta in metas[kind].values()
+    )
+
+
 def is_finding_sparsity(system) -> bool:
     """Whether a component is being evaluated to find its coloring."""
     return bool(system._during_coloring)
