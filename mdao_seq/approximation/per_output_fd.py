@@ -3,7 +3,7 @@
 from openmdao.core.component import Component
 
 from mdao_seq.approximation._openmdao.held import HeldComponent
-from mdao_seq.approximation._openmdao.names import AUTO, ORDER
+from mdao_seq.approximation._openmdao.names import OURS
 from mdao_seq.differences.declaration import Declaration
 
 
@@ -67,6 +67,7 @@ class PerOutputFD(HeldComponent):
         minimum_step=None,
         diagonal=None,
         order=None,
+        bounds=None,
     ):
         """Declare partials as in OpenMDAO; each approximated (of, wrt) keeps what it declares.
 
@@ -95,6 +96,10 @@ class PerOutputFD(HeldComponent):
             True: the partial is diagonal.
         order : int or None
             Order of convergence: 1, 2, 3 one-sided; 2, 4, 6 central. None: the lowest.
+        bounds : (lower, upper) or None
+            No element of `wrt` is perturbed beyond these (its units; numbers, arrays of its size,
+            or None on a side). Where a point would be, the points of one side are taken, of the
+            same order or the highest below it.
 
         Returns
         -------
@@ -107,15 +112,21 @@ class PerOutputFD(HeldComponent):
             For a step that is not positive, an unknown form, order, step_calc or method.
         """
         of, wrt = _names(of), _names(wrt)
+        ours = {'order': order, 'bounds': bounds}
+        ours = {name: value for name, value in ours.items() if value is not None}
         if method in ('fd', 'cs'):
-            self._check_declaration(of, wrt, method, step, form, order, step_calc, minimum_step)
-        elif order is not None:
+            options = {'step': step, 'form': form, 'step_calc': step_calc, **ours}
+            self._check_declaration(of, wrt, method, options | {'minimum_step': minimum_step})
+        elif ours:
             raise ValueError(
-                f'{self.msginfo}: declare_partials({of!r}, {wrt!r}, order={order!r}): order has no '
-                f'meaning for method {method!r}'
+                f'{self.msginfo}: declare_partials({of!r}, {wrt!r}, '
+                f'{", ".join(f"{name}={value!r}" for name, value in ours.items())}): '
+                f'{" and ".join(ours)} {"has" if len(ours) == 1 else "have"} no meaning for method '
+                f'{method!r}'
             )
-
-        is_auto = method == 'fd' and isinstance(step, str) and step == 'auto'
+        if method == 'fd' and isinstance(step, str) and step == 'auto':
+            # OpenMDAO knows numbers only.
+            ours['step'], step = step, None
 
         def declare():
             return super(PerOutputFD, self).declare_partials(
@@ -126,7 +137,7 @@ class PerOutputFD(HeldComponent):
                 cols=cols,
                 val=val,
                 method=method,
-                step=None if is_auto else step,
+                step=step,
                 form=form,
                 step_calc=step_calc,
                 minimum_step=minimum_step,
@@ -134,10 +145,8 @@ class PerOutputFD(HeldComponent):
             )
 
         meta = self._replace_declaration(of, wrt, declare)
-        if order is not None:
-            meta[ORDER] = order
-        if is_auto:
-            meta[AUTO] = True
+        if ours:
+            meta[OURS] = ours
         return meta
 
     def _tuned(self, declared):
@@ -147,10 +156,10 @@ class PerOutputFD(HeldComponent):
         self.tuned_steps = tune(self, declared)
         return {row.declaration: row.step for row in self.tuned_steps.rows}
 
-    def _check_declaration(self, of, wrt, method, *options):
+    def _check_declaration(self, of, wrt, method, options):
         """Refuse a bad declaration where it stands, not at the first linearization."""
         try:
-            Declaration(str(of), str(wrt), method, *options)
+            Declaration(str(of), str(wrt), method, **options)
         except ValueError as error:
             raise ValueError(
                 f'{self.msginfo}: declare_partials({of!r}, {wrt!r}, method={method!r}): {error}'

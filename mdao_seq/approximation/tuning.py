@@ -91,7 +91,7 @@ def tune(
     lines = [
         _ElementLine(component, of_wrt, values[wrt], element)
         for wrt, of_wrt in by_wrt.items()
-        for element in _evenly(values[wrt].size, elements)
+        for element in _evenly(_inside(of_wrt, values[wrt]), elements)
     ]
     announced = sum(line.most_evaluations for line in lines)
     say = announce if component.comm.rank == 0 else lambda text: None
@@ -121,6 +121,7 @@ class _ElementLine:
     def __init__(self, component, declared, values, element):
         self.component, self.declared, self.element = component, declared, element
         self.wrt = declared[0].wrt
+        self.value, self.size = float(values[element]), values.size
         # Where an element is zero, the magnitude of its input, or 1.
         self.scale = float(abs(values[element]) or np.abs(values).max() or 1.0)
         self.multipliers = {d: float(d.scales(values)[element]) for d in declared}
@@ -135,8 +136,11 @@ class _ElementLine:
 
     def start(self, at, span):
         component, wrt = self.component, self.wrt
+        lower, upper = (side[self.element] for side in _bounds(self.declared, self.size))
 
         def evaluate(offset):
+            if not lower <= self.value + offset <= upper:
+                return np.full(self.sampled.size, np.nan)
             point = Point(((0, offset),), self.declared[0], tuple(self.declared))
             return at(Asked(component, (point,), 'tune'), wrt, self.element, offset)[self.sampled]
 
@@ -186,8 +190,23 @@ def _check(component, comp):
         raise RuntimeError(f'{component.msginfo}: run the problem before tune_steps')
 
 
-def _evenly(size, most):
-    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
+def _bounds(declared, size):
+    """Return what all declarations of an input keep to, each of shape (size,)."""
+    given = [d.bounds for d in declared if d.bounds is not None] or [(-np.inf, np.inf)]
+    lower, upper = ([np.broadcast_to(pair[side], size) for pair in given] for side in (0, 1))
+    return np.max(lower, axis=0), np.min(upper, axis=0)
+
+
+def _inside(declared, values):
+    """Return the elements that have most room between their bounds."""
+    lower, upper = _bounds(declared, values.size)
+    room = np.minimum(values - lower, upper - values)
+    return np.flatnonzero(room >= room.max(initial=0.0) / 2)
+
+
+def _evenly(elements, most):
+    places = np.linspace(0, elements.size - 1, min(elements.size, most))
+    return elements[np.unique(places.round().astype(int))]
 
 
 def _rows(component, declared, choice, values):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import inf
 from numbers import Real
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from mdao_seq.differences.stencils import COMPLEX_STEP, Stencil, stencil
 
 STEP_CALCS = ('abs', 'rel', 'rel_legacy', 'rel_avg', 'rel_element')
+Bound = float | tuple[float, ...]
+
 DEFAULT_STEP = {'fd': 1e-6, 'cs': 1e-40}
+
+
+SIDES = ('forward', 'backward')
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,9 @@ class Declaration:
         ``rel_avg``), its 2-norm (``rel_legacy``) or each element's magnitude.
     minimum_step : float or None
         Least step of the relative kinds, in the units of `wrt`. None: 1e-12.
+    bounds : (lower, upper) or None
+        What no element of `wrt` is perturbed beyond, in its units; each a number, an array of its
+        size, or None.
     is_auto : bool
         Whether the step is still to be found; 'auto' sets it.
 
@@ -53,6 +61,7 @@ class Declaration:
     order: int | None = None
     step_calc: str | None = None
     minimum_step: float | None = None
+    bounds: tuple[Bound, Bound] | None = None
     is_auto: bool = False
 
     def __post_init__(self) -> None:
@@ -80,6 +89,8 @@ class Declaration:
                 f'{self.step_calc!r} is not a valid setting for step_calc; must be one of '
                 f'{list(STEP_CALCS)}.'
             )
+        if self.bounds is not None:
+            fill(self, 'bounds', _checked_bounds(self.bounds))
         for name in ('step', 'minimum_step'):
             value = getattr(self, name)
             if isinstance(value, np.ndarray) and value.size == 1:
@@ -89,7 +100,7 @@ class Declaration:
             fill(self, name, float(value))
 
     def _refuse_fd_options(self) -> None:
-        for name in ('form', 'order', 'step_calc', 'minimum_step'):
+        for name in ('form', 'order', 'step_calc', 'minimum_step', 'bounds'):
             if getattr(self, name) is not None:
                 raise ValueError(f'{name} {getattr(self, name)!r} has no meaning for complex step')
 
@@ -97,6 +108,55 @@ class Declaration:
     def stencil(self) -> Stencil:
         """The points and weights that this declaration asks for."""
         return COMPLEX_STEP if self.method == 'cs' else stencil(self.form, self.order)
+
+    @property
+    def moves(self) -> bool:
+        """Whether the points depend on the value of `wrt` other than by shifting with it."""
+        return self.is_relative or self.bounds is not None
+
+    def stencils(self, value: ArrayLike) -> tuple[list[Stencil], NDArray[np.int64]]:
+        """Return the stencils that keep to the bounds, and which of them each element takes.
+
+        Parameters
+        ----------
+        value : array_like
+            Present value of `wrt`, any shape, ``n`` elements.
+
+        Returns
+        -------
+        list of Stencil
+            The declared one first.
+        ndarray of int, shape (n,)
+            Indices into the list.
+
+        Raises
+        ------
+        ValueError
+            If an element has no stencil left, or the bounds are not of its size.
+        """
+        x = np.ravel(np.asarray(value).real).astype(float)
+        if self.bounds is None:
+            return [self.stencil], np.zeros(x.size, dtype=int)
+        steps = self.steps(value)
+        try:
+            lower, upper = (np.broadcast_to(bound, x.shape) for bound in self.bounds)
+        except ValueError:
+            raise ValueError(f'{self}: bounds {self.bounds} are not of size {x.size}') from None
+        highest = min(cast(int, self.order), 3)
+        sides = [stencil(side, o) for o in range(highest, 0, -1) for side in SIDES]
+        found = np.full(x.size, -1)
+        candidates = [self.stencil, *sides]
+        for k, candidate in enumerate(candidates):
+            points = x + np.outer([offset.real for offset in candidate.offsets], steps)
+            inside = ((points >= lower) & (points <= upper)).all(axis=0)
+            found[(found < 0) & inside] = k
+        if (found < 0).any():
+            e = int(np.argmin(found))
+            raise ValueError(
+                f'{self}: no point within the bounds [{lower[e]:g}, {upper[e]:g}] at '
+                f'{self.wrt}[{e}] = {x[e]:g}; widen them or choose a smaller step'
+            )
+        return candidates, found
 
     @property
     def is_relative(self) -> bool:
@@ -147,3 +207,22 @@ class Declaration:
         relative = f' ({self.step_calc})' if self.is_relative else ''
         step = 'auto' if self.is_auto else f'{self.step:g}'
         return f'd({self.of})/d({self.wrt}) {how}, step {step}{relative}'
+
+
+def _checked_bounds(bounds: Any) -> tuple[Bound, Bound]:
+    """Return bounds that can be compared and hashed."""
+    try:
+        lower, upper = (
+            np.array(side if given is None else given, dtype=float)
+            for side, given in zip((-inf, inf), bounds, strict=True)
+        )
+        ordered = bool(np.all(lower < upper))
+    except (TypeError, ValueError):
+        ordered = False
+    if not ordered:
+        raise ValueError(f'bounds {bounds!r} are not (lower, upper) with lower < upper')
+    return _hashable(lower), _hashable(upper)
+
+
+def _hashable(bound: NDArray[np.float64]) -> Bound:
+    return tuple(bound.ravel().tolist()) if bound.ndim else float(bound)

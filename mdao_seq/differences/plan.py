@@ -155,7 +155,7 @@ class EvaluationPlan:
     @cached_property
     def is_fixed(self) -> bool:
         """Whether the points are the same at every input."""
-        return not any(declaration.is_relative for declaration in self.declarations)
+        return not any(declaration.moves for declaration in self.declarations)
 
     @cached_property
     def total(self) -> int:

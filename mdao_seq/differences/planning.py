@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mdao_seq.differences.declaration import Declaration
 from mdao_seq.differences.plan import Block, EvaluationPlan, Part, Point, Use
+from mdao_seq.differences.stencils import Stencil
 
 SAME_POINT = 1e-12
 
@@ -52,6 +53,7 @@ def build_plan(
     steps = {
         wrt: np.array([d.steps(values[wrt]) for d in group]) for wrt, group in by_input.items()
     }
+    stencils = {wrt: [d.stencils(values[wrt]) for d in group] for wrt, group in by_input.items()}
     colored: dict[str, NDArray[np.bool_]] = {
         wrt: np.zeros(of_input.shape[1], dtype=bool) for wrt, of_input in steps.items()
     }
@@ -68,13 +70,16 @@ def build_plan(
         kinds = [
             kind
             for wrt, elements in of_input.items()
-            for kind in _kinds(by_input[wrt], steps[wrt], np.array(elements))
+            for kind in _kinds(by_input[wrt], steps[wrt], stencils[wrt], np.array(elements))
         ]
         if kinds:
             blocks.append(_block(kinds, at_once=True))
     for wrt, group in by_input.items():
         alone = np.flatnonzero(~colored[wrt])
-        blocks += [_block([kind], at_once=False) for kind in _kinds(group, steps[wrt], alone)]
+        blocks += [
+            _block([kind], at_once=False)
+            for kind in _kinds(group, steps[wrt], stencils[wrt], alone)
+        ]
     return EvaluationPlan(tuple(declarations), tuple(blocks), name, bound)
 
 
@@ -82,19 +87,30 @@ class _Kind(NamedTuple):
     """Elements of one input whose declarations have the same steps."""
 
     declarations: list[Declaration]
+    stencils: list[Stencil]
     steps: NDArray[np.float64]
     elements: NDArray[np.int64]
 
 
 def _kinds(
-    declarations: list[Declaration], steps: NDArray[np.float64], elements: NDArray[np.int64]
+    declarations: list[Declaration],
+    steps: NDArray[np.float64],
+    stencils: list[tuple[list[Stencil], NDArray[np.int64]]],
+    elements: NDArray[np.int64],
 ) -> list[_Kind]:
-    _, first, member = np.unique(steps[:, elements], axis=1, return_index=True, return_inverse=True)
+    chosen = np.array([choice for _, choice in stencils])
+    asked = np.vstack([steps, chosen])[:, elements]
+    _, first, member = np.unique(asked, axis=1, return_index=True, return_inverse=True)
     member = member.ravel()
     # In the order of the elements, so that evaluations run through the input as OpenMDAO's do.
     return [
-        _Kind(declarations, steps[:, elements[first[k]]], elements[member == k])
-        for k in np.argsort(first)
+        _Kind(
+            declarations,
+            [each[k] for (each, _), k in zip(stencils, chosen[:, element], strict=True)],
+            steps[:, element],
+            elements[member == kind],
+        )
+        for kind, element in sorted(enumerate(elements[first]), key=lambda pair: first[pair[0]])
     ]
 
 
@@ -106,8 +122,10 @@ def _block(kinds: list[_Kind], at_once: bool) -> Block:
     for part, kind in enumerate(kinds):
         found: dict[str, list[complex]] = {'fd': [], 'cs': []}
         uses_of_part = []
-        for declaration, step in zip(kind.declarations, kind.steps, strict=True):
-            stencil, method = declaration.stencil, declaration.method
+        for declaration, stencil, step in zip(
+            kind.declarations, kind.stencils, kind.steps, strict=True
+        ):
+            method = declaration.method
             asked = []
             for offset in stencil.offsets:
                 key = method, _place(offset * step, found[method])

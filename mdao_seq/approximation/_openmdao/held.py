@@ -17,10 +17,9 @@ from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
 
 from mdao_seq.approximation._openmdao.colorings import coloring_of, drop_stale_coloring, fits
 from mdao_seq.approximation._openmdao.names import (
-    AUTO,
     BY_RESIDUAL,
     OPTIONS,
-    ORDER,
+    OURS,
     REPLACED,
     STOCK,
     absolute,
@@ -92,7 +91,9 @@ class HeldComponent:
             self._declared_partials_patterns.pop(key, None)
             self._declared_partials_patterns[key] = meta
             self._resolve_partials_patterns(*key, meta)
-        self._held_has_auto = any(meta.get(AUTO) for meta in self._subjacs_info.values())
+        self._held_has_auto = any(
+            'step' in (meta.get(OURS) or ()) for meta in self._subjacs_info.values()
+        )
         if self.matrix_free:
             for of, wrt in approximated_keys(self):
                 raise RuntimeError(
@@ -170,7 +171,7 @@ class HeldComponent:
         """Give the outputs that a named residual lies over its options; OpenMDAO drops them."""
         if pattern_meta.get('method') not in STOCK:
             return
-        options = {name: pattern_meta.get(name) for name in (*OPTIONS, ORDER, AUTO)}
+        options = {name: pattern_meta.get(name) for name in (*OPTIONS, OURS)}
         residuals = {
             name for _, names in self._find_of_matches(of, use_resname=True) for name in names
         }

@@ -16,11 +16,8 @@ EVALUATES = ('compute', 'compute_batch', 'apply_nonlinear', 'solve_nonlinear')
 # The method that every linearization of a component passes through, whoever asks for it.
 LINEARIZE = '_linearize'
 
-# Under OpenMDAO's own name, its schemes would refuse the orders that they do not have.
-ORDER = 'held_order'
-
-# Whether the step is to be found; OpenMDAO knows numbers only.
-AUTO = 'held_auto'
+# The options that OpenMDAO does not have, a dict; under names of its own its schemes refuse them.
+OURS = 'held_options'
 
 # Where an exact declaration keeps the approximation of the same names that it replaces.
 REPLACED = 'held_replaced'

@@ -11,9 +11,8 @@ import numpy as np
 
 from mdao_seq.approximation._openmdao.colorings import colored_columns, coloring_of, colors_of
 from mdao_seq.approximation._openmdao.names import (
-    AUTO,
     OPTIONS,
-    ORDER,
+    OURS,
     absolute,
     approximated_keys,
     relative,
@@ -75,8 +74,7 @@ def _declaration(system, key):
     else:
         options = {name: meta.get(name) for name in OPTIONS}
     if options['method'] == 'fd':
-        options['order'] = meta.get(ORDER)
-        options['step'] = 'auto' if meta.get(AUTO) else options['step']
+        options |= meta.get(OURS) or {}
     try:
         return Declaration(*(relative(system, name) for name in key), **options)
     except ValueError as error:
@@ -124,14 +122,17 @@ def build(system, declarations, with_colors=True):
         and system._first_call_to_linearize
         and system._coloring_info.dynamic
     )
-    return build_plan(
-        declarations,
-        values,
-        system.pathname,
-        colors,
-        known=colored_columns(system) if with_colors else (),
-        bound=_why_bound(awaited, declarations),
-    )
+    try:
+        return build_plan(
+            declarations,
+            values,
+            system.pathname,
+            colors,
+            known=colored_columns(system) if with_colors else (),
+            bound=_why_bound(awaited, declarations),
+        )
+    except ValueError as error:
+        raise ValueError(f'{system.msginfo}: {error}') from None
 
 
 def _why_bound(awaits_coloring, declarations):

@@ -24,7 +24,6 @@ def outputs_along(system):
     """
     vectors = {wrt: vector for wrt, _, _, vector, _, _ in system._get_jac_wrts()}
     centre = centre_of(system)
-    ranks = system.comm if system._full_comm is None else system._full_comm
     # An explicit component's residual is its outputs computed less those that it has.
     base = centre if system.is_explicit() else 0.0
 
@@ -35,8 +34,7 @@ def outputs_along(system):
         job = Job(asked, [(kind, vector.get_range(name)[0] + element, offset)])
         for found in in_turn(system, 'fd', [job]):
             result = base + found if isinstance(found, np.ndarray) else np.full(centre.size, np.nan)
-        # Noise may differ from rank to rank; all must choose the same steps.
-        return result if ranks.size == 1 else ranks.bcast(result)
+        return _agreed(system, result)
 
     return at
 
@@ -44,7 +42,13 @@ def outputs_along(system):
 def centre_of(system):
     """Return what `outputs_along` would return at offset zero, without evaluating."""
     vector = system._outputs if system.is_explicit() else system._residuals
-    return vector.asarray(copy=True)
+    return _agreed(system, vector.asarray(copy=True))
+
+
+def _agreed(system, values):
+    """Return the first rank's values: noise may differ, and all must choose the same steps."""
+    ranks = system.comm if system._full_comm is None else system._full_comm
+    return values if ranks.size == 1 else ranks.bcast(values)
 
 
 def rows_of_partial(system, of, wrt, element):
