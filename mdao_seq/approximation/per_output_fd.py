@@ -23,6 +23,10 @@ class PerOutputFD(HeldComponent):
     order that these allow; a warning says so once, and the property ``fd_fallbacks`` counts. If
     no point is left, the `AnalysisError` names the declaration and the point.
 
+    An explicit component that defines ``compute_batch(inputs, outputs)``, each array with a leading
+    axis of points, is linearized by one call. The option ``fd_workers`` shares the points among
+    processes, ``num_par_fd`` among ranks of MPI.
+
     A later declaration of the same (of, wrt) replaces the earlier one whole: nothing is inherited,
     and ``exact`` declared over ``fd`` costs nothing.
 
