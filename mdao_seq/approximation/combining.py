@@ -31,6 +31,8 @@ class Combination(NamedTuple):
         Their weights, divided by the step.
     base_weight : float
         Weight of the base point, divided by the step.
+    estimate : (ndarray, float) or None
+        Weights of an estimate of the error, likewise.
     rows : slice
         Rows of the residual that the partials span.
     partials : list of Partial
@@ -41,11 +43,12 @@ class Combination(NamedTuple):
     offsets: tuple
     weights: np.ndarray
     base_weight: float
+    estimate: tuple | None
     rows: slice
     partials: list
 
     @classmethod
-    def of(cls, used, offsets, weights, base_weight, partials):
+    def of(cls, used, offsets, weights, base_weight, estimate, partials):
         """Combine `used` points for (rows of the residual, subjac, declaration)."""
         start = min(rows.start for rows, _, _ in partials)
         stop = max(rows.stop for rows, _, _ in partials)
@@ -58,7 +61,8 @@ class Combination(NamedTuple):
         points = slice(consecutive.start, consecutive.stop)
         if used != tuple(consecutive):
             points = list(used)
-        return cls(points, offsets, np.array(weights), base_weight, slice(start, stop), placed)
+        weights, rows = np.array(weights), slice(start, stop)
+        return cls(points, offsets, weights, base_weight, estimate, rows, placed)
 
     def write(self, columns, values, at_base, failures):
         """Write the derivative of a lane into its columns."""
@@ -75,6 +79,10 @@ class Combination(NamedTuple):
                     derivative[partial.rows] = (
                         weights @ used[mine, partial.rows] + base_weight * base[partial.rows]
                     )
+        if self.estimate is not None:
+            error = np.abs(np.array(self.estimate[0]) @ used + self.estimate[1] * base)
+            for partial in self.partials:
+                failures.errors_of(partial)[:, [c for c, _ in columns]] = error[partial.rows, None]
         for column, own in columns:
             # What the other columns of a color did to the other rows is not this column's.
             mine = derivative if own is None else np.where(own[self.rows], derivative, 0.0)
@@ -100,6 +108,15 @@ class Failures:
         self._inputs_by_name = inputs
         self._outputs_at_base = outputs
         self._reason = ''
+
+    def errors_of(self, partial):
+        """Return where the error estimates of an extrapolated partial are kept."""
+        declaration, errors = partial.declaration, self._component.fd_errors
+        if declaration not in errors:
+            rows = partial.rows.stop - partial.rows.start
+            columns = np.size(self._inputs_by_name[declaration.wrt])
+            errors[declaration] = np.full((rows, columns), np.nan)
+        return errors[declaration]
 
     def at_point(self, value, error):
         """Note that an evaluation failed."""

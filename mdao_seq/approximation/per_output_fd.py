@@ -72,6 +72,7 @@ class PerOutputFD(HeldComponent):
         diagonal=None,
         order=None,
         bounds=None,
+        extrapolate=False,
     ):
         """Declare partials as in OpenMDAO; each approximated (of, wrt) keeps what it declares.
 
@@ -105,6 +106,10 @@ class PerOutputFD(HeldComponent):
             or None on a side). Where a point would be, the points of one side are taken, of the
             same order or the highest below it.
 
+        extrapolate : bool
+            True: the points that other declarations of `wrt` pay for are used as well, where they
+            are no nearer than its own (Richardson). The property ``fd_errors`` has estimates.
+
         Returns
         -------
         dict
@@ -116,7 +121,7 @@ class PerOutputFD(HeldComponent):
             For a step that is not positive, an unknown form, order, step_calc or method.
         """
         of, wrt = _names(of), _names(wrt)
-        ours = {'order': order, 'bounds': bounds}
+        ours = {'order': order, 'bounds': bounds, 'extrapolate': extrapolate or None}
         ours = {name: value for name, value in ours.items() if value is not None}
         if method in ('fd', 'cs'):
             options = {'step': step, 'form': form, 'step_calc': step_calc, **ours}

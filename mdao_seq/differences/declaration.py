@@ -44,6 +44,8 @@ class Declaration:
     bounds : (lower, upper) or None
         What no element of `wrt` is perturbed beyond, in its units; each a number, an array of its
         size, or None.
+    extrapolate : bool
+        Whether points that other declarations pay for, no nearer than its own, are used as well.
     is_auto : bool
         Whether the step is still to be found; 'auto' sets it.
 
@@ -62,6 +64,7 @@ class Declaration:
     step_calc: str | None = None
     minimum_step: float | None = None
     bounds: tuple[Bound, Bound] | None = None
+    extrapolate: bool = False
     is_auto: bool = False
 
     def __post_init__(self) -> None:
@@ -100,8 +103,8 @@ class Declaration:
             fill(self, name, float(value))
 
     def _refuse_fd_options(self) -> None:
-        for name in ('form', 'order', 'step_calc', 'minimum_step', 'bounds'):
-            if getattr(self, name) is not None:
+        for name in ('form', 'order', 'step_calc', 'minimum_step', 'bounds', 'extrapolate'):
+            if getattr(self, name) not in (None, False):
                 raise ValueError(f'{name} {getattr(self, name)!r} has no meaning for complex step')
 
     @property
@@ -206,7 +209,8 @@ class Declaration:
         how = 'cs' if self.method == 'cs' else f'{self.form} order {self.order}'
         relative = f' ({self.step_calc})' if self.is_relative else ''
         step = 'auto' if self.is_auto else f'{self.step:g}'
-        return f'd({self.of})/d({self.wrt}) {how}, step {step}{relative}'
+        more = ', extrapolated' if self.extrapolate else ''
+        return f'd({self.of})/d({self.wrt}) {how}, step {step}{relative}{more}'
 
 
 def _checked_bounds(bounds: Any) -> tuple[Bound, Bound]:

@@ -27,13 +27,16 @@ class Use(NamedTuple):
     """How one declaration combines the evaluations of its block.
 
     The derivative is ``base_weight * f(x) + sum(weights[k] * f(points[k]))``, of the imaginary
-    parts for complex step; the weights are already divided by the step.
+    parts for complex step; the weights are already divided by the step. For an extrapolated one,
+    the same sum with the weights of `estimate` is what it differs by from the extrapolation without
+    the farthest points: an estimate of its error.
     """
 
     declaration: Declaration
     points: tuple[int, ...]
     weights: tuple[float, ...]
     base_weight: float
+    estimate: tuple[tuple[float, ...], float] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mdao_seq.differences.declaration import Declaration
 from mdao_seq.differences.plan import Block, EvaluationPlan, Part, Point, Use
-from mdao_seq.differences.stencils import Stencil
+from mdao_seq.differences.stencils import Stencil, weights_at
 
 SAME_POINT = 1e-12
 
+Key = tuple[str, int]  # a method, and the number of a distinct offset
 Column = tuple[str, int]  # an input and a flat index into it
 
 
@@ -116,8 +117,8 @@ def _kinds(
 
 def _block(kinds: list[_Kind], at_once: bool) -> Block:
     """Let the k-th evaluation of a method serve the k-th distinct offset of every kind."""
-    offsets: dict[tuple[str, int], dict[int, complex]] = {}
-    users: dict[tuple[str, int], list[Declaration]] = {}
+    offsets: dict[Key, dict[int, complex]] = {}
+    users: dict[Key, list[Declaration]] = {}
     uses = []
     for part, kind in enumerate(kinds):
         found: dict[str, list[complex]] = {'fd': [], 'cs': []}
@@ -136,6 +137,7 @@ def _block(kinds: list[_Kind], at_once: bool) -> Block:
                 asked.append(key)
             uses_of_part.append((declaration, asked, stencil, step))
         uses.append(uses_of_part)
+    more = _extrapolated(offsets, users, uses)
     place = {key: k for k, key in enumerate(offsets)}
     points = tuple(
         Point(tuple(offsets[key].items()), users[key][0], tuple(users[key])) for key in offsets
@@ -145,18 +147,62 @@ def _block(kinds: list[_Kind], at_once: bool) -> Block:
             kind.declarations[0].wrt,
             kind.elements,
             tuple(
-                Use(
-                    declaration,
-                    tuple(place[key] for key in asked),
-                    tuple(weight / step for weight in stencil.weights),
-                    stencil.base_weight / step,
+                Use(declaration, tuple(place[key] for key in asked), *weights)
+                for declaration, asked, weights in (
+                    more.get((part, each[0])) or _as_declared(*each) for each in uses_of_part
                 )
-                for declaration, asked, stencil, step in uses_of_part
             ),
         )
-        for kind, uses_of_part in zip(kinds, uses, strict=True)
+        for part, (kind, uses_of_part) in enumerate(zip(kinds, uses, strict=True))
     )
     return Block(parts, points, at_once)
+
+
+def _as_declared(
+    declaration: Declaration, asked: list[Key], stencil: Stencil, step: float
+) -> tuple[Declaration, list[Key], tuple]:
+    weights = tuple(weight / step for weight in stencil.weights)
+    return declaration, asked, (weights, stencil.base_weight / step)
+
+
+def _extrapolated(
+    offsets: dict[Key, dict[int, complex]],
+    users: dict[Key, list[Declaration]],
+    uses: list[list[tuple[Declaration, list[Key], Stencil, float]]],
+) -> dict[tuple[int, Declaration], tuple[Declaration, list[Key], tuple]]:
+    """Let declarations that extrapolate use every point of their part that lies no nearer.
+
+    The weights are those of the highest order that the points allow, which is Richardson's
+    extrapolation for whatever ratios the steps have. Nearer points are left alone: they would
+    bring more noise than they take truncation away.
+    """
+    found = {}
+    for part, uses_of_part in enumerate(uses):
+        for declaration, asked, _, _ in uses_of_part:
+            if not declaration.extrapolate:
+                continue
+            at = {
+                key: of_key[part].real
+                for key, of_key in offsets.items()
+                if key[0] == 'fd' and part in of_key
+            }
+            least = min(abs(at[key]) for key in asked) * (1.0 - SAME_POINT)
+            used = [key for key in at if abs(at[key]) >= least]
+            if len(used) == len(asked):
+                continue
+            farthest = max(abs(at[key]) for key in used) * (1.0 - SAME_POINT)
+            fewer = [key for key in used if abs(at[key]) < farthest]
+            fewer = fewer if len(fewer) >= len(asked) else asked
+            weights, base_weight = weights_at([at[key] for key in used])
+            below, base_below = weights_at([at[key] for key in fewer])
+            kept = dict(zip(fewer, below, strict=True))
+            estimate = tuple(w - kept.get(key, 0.0) for key, w in zip(used, weights, strict=True))
+            for key in used:
+                if declaration not in users[key]:
+                    users[key].append(declaration)
+            combined = tuple(weights), base_weight, (estimate, base_weight - base_below)
+            found[part, declaration] = declaration, used, combined
+    return found
 
 
 def _place(offset: complex, offsets: list[complex]) -> int:

@@ -110,6 +110,7 @@ class HeldComponent:
         self._held_runs = {}
         # Owners of points that a batch which failed has cost a second time.
         self._held_repeated = []
+        self.fd_errors.clear()
         # An implicit component is linearized with its residuals scaled, but a difference is taken
         # from residuals that are not: an explicit one unscales them itself.
         scaled = not self.is_explicit()
@@ -192,6 +193,11 @@ class HeldComponent:
     def fd_fallbacks(self):
         """How often each `Declaration` fell back to the points that worked, a dict."""
         return vars(self).setdefault('_held_fallbacks', {})
+
+    @property
+    def fd_errors(self):
+        """Estimated errors of what is extrapolated, arrays (of, wrt) by `Declaration`."""
+        return vars(self).setdefault('_held_errors', {})
 
     @property
     def replaced_steps(self):

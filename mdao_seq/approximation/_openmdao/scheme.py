@@ -157,11 +157,11 @@ def _layout(system, jac, plan, method):
         parts = []
         for number, part in enumerate(block.parts):
             combined = {}
-            for declaration, used, weights, base_weight in part.uses:
+            for declaration, used, weights, base_weight, estimate in part.uses:
                 if declaration.method == method:
                     places = tuple(place[k] for k in used)
                     offsets = tuple(dict(points[p][1])[number] for p in places)
-                    key = places, offsets, weights, base_weight
+                    key = places, offsets, weights, base_weight, estimate
                     of, wrt = (absolute(system, n) for n in (declaration.of, part.wrt))
                     partial = rows[of], jac._subjacs[of, wrt], declaration
                     combined.setdefault(key, []).append(partial)
