@@ -6,6 +6,7 @@ import numpy as np
 import openmdao.api as om
 
 from mdao_seq.approximation._openmdao.systems import is_wanted
+from mdao_seq.graph.batch import pagerank_batch
 from mdao_seq.graph.distribution import node_values
 from mdao_seq.graph.errors import InputError, NotConverged, NotDifferentiable
 from mdao_seq.graph.graph import Graph
@@ -128,6 +129,36 @@ class PageRankComp(om.ExplicitComponent):
     def compute(self, inputs, outputs):
         """Solve for the scores."""
         outputs['rank'] = self._linearized(inputs).result.scores[self._nodes]
+
+    def compute_batch(self, inputs, outputs):
+        """Solve at many points, which share each pass over the edges."""
+        scores = None
+        if not any(np.iscomplexobj(value) for value in inputs.values()):
+            scores = self._solved_together(inputs)
+        for k, rank in enumerate(outputs['rank']):
+            if scores is not None:
+                rank[:] = scores[k, self._nodes]
+            else:
+                point = {name: value[k] for name, value in inputs.items()}
+                rank[:] = self._linearized(point).result.scores[self._nodes]
+
+    def _solved_together(self, inputs):
+        """Return the scores at many points; None where power iteration does not get there."""
+        options = self.options
+        try:
+            return pagerank_batch(
+                options['graph'],
+                inputs['weights'],
+                inputs['damping'][:, 0],
+                inputs['personalization'],
+                tol=options['tol'],
+                start=None if self._solved_at is None else self._solved.result.scores.real,
+                max_iterations=options['max_iterations'],
+            )
+        except InputError as error:
+            raise om.AnalysisError(f'{self.msginfo}: {error}') from error
+        except NotConverged:
+            return None
 
     def compute_jacvec_product(self, inputs, d_inputs, d_outputs, mode):
         """Add the product of the derivatives with `d_inputs`, or their transpose's."""

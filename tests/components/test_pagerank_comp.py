@@ -8,9 +8,9 @@ import numpy as np
 import openmdao.api as om
 import pytest
 
-from mdao_seq import Graph, PageRankComp, pagerank
+from mdao_seq import Graph, PageRankComp, PerOutputFD, count_calls, fd_cost, pagerank
 from mdao_seq.graph.methods import METHODS
-from tests.derivative_checks import check_derivatives
+from tests.derivative_checks import check_derivatives, partials_of
 from tests.graph.graphs import random_graph
 from tests.shared_data import shared_arrays
 
@@ -288,3 +288,39 @@ def test_a_driver_raises_the_rank_of_a_node():
     assert problem.get_val('rank')[0] > 1.5 * before
     toward = graph.dst == 8
     np.testing.assert_allclose(weights[toward], 2.0, atol=1e-3)
+
+
+class Differenced(PerOutputFD, PageRankComp):
+    def setup(self):
+        super().setup()
+        self.matrix_free = False
+        self.declare_partials('*', '*', method='fd', form='central', step=1e-5)
+
+
+@pytest.mark.parametrize('method', ['power', 'direct'])
+def test_perturbations_share_each_pass_over_the_edges(method):
+    """A linearization is one call; the partials are those of the exact products."""
+    graph = random_graph(n=15, edges=40)
+    exact = problem_of(PageRankComp(graph=graph, method=method), **values_for(graph))
+    exact.run_model()
+    comp = Differenced(graph=graph, method=method)
+    problem = problem_of(comp, **values_for(graph))
+    problem.run_model()
+    with count_calls(problem) as counts:
+        differenced = partials_of(problem)
+    assert counts.total_calls('comp') == 1
+    assert counts.total('comp') == fd_cost(comp).total == 2 * (graph.nnz + 1 + graph.n)
+    counts.verify()
+    for key, reference in partials_of(exact).items():
+        np.testing.assert_allclose(differenced[key], reference, atol=1e-8)
+
+
+def test_where_power_iteration_ends_each_point_is_solved_by_itself():
+    graph = random_graph(n=15, edges=40)
+    comp = Differenced(graph=graph, method='direct', max_iterations=2)
+    problem = problem_of(comp, **values_for(graph))
+    problem.run_model()
+    exact = problem_of(PageRankComp(graph=graph), **values_for(graph))
+    exact.run_model()
+    for key, found in partials_of(problem).items():
+        np.testing.assert_allclose(found, partials_of(exact)[key], atol=1e-8)
