@@ -29,6 +29,7 @@ from mdao_seq.approximation._openmdao.names import (
 from mdao_seq.approximation._openmdao.plans import (
     build,
     build_with_replaced_steps,
+    in_force,
     plan_as_declared,
     plan_declared,
     untuned,
@@ -188,6 +189,14 @@ class HeldComponent:
                             f"declared with different options, but lie over one output, '{output}'"
                         )
                     meta.update(options, **{BY_RESIDUAL: (residual, options)})
+
+    def _check_fds_differ(self, *args, **kwargs):
+        declared = self._declared_partials_patterns
+        self._declared_partials_patterns = in_force(self)
+        try:
+            super()._check_fds_differ(*args, **kwargs)
+        finally:
+            self._declared_partials_patterns = declared
 
     @property
     def fd_fallbacks(self):

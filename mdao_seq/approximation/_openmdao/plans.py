@@ -58,6 +58,30 @@ def untuned(system) -> list[Declaration]:
     return [d for d in wanted if d.is_auto and d not in system.replaced_steps]
 
 
+def in_force(system):
+    """Return what a check has to differ from, in the form of OpenMDAO's declarations.
+
+    Its own list also has what a later declaration has replaced, and neither orders nor tuned steps.
+    """
+    exact = {
+        names: meta
+        for names, meta in system._declared_partials_patterns.items()
+        if 'method' not in meta
+    }
+    declared = plan_as_declared(system).declarations
+    steps = system.replaced_steps
+    found = {}
+    for d in declared:
+        meta = {'method': d.method, 'step': steps.get(d, d.step)}
+        if d.method == 'fd':
+            # Of a higher order the form is another than that of any check.
+            is_lowest = d.order == Declaration(d.of, d.wrt, form=d.form).order
+            form = d.form if is_lowest else f'{d.form} of order {d.order}'
+            meta |= {'form': form, 'step_calc': d.step_calc}
+        found[(d.of,), (d.wrt,)] = meta
+    return exact | found
+
+
 def value_of_input(system, wrt):
     """Return the present value of a variable that is differentiated by."""
     return _value_of(system, absolute(system, wrt))
