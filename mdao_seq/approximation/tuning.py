@@ -12,7 +12,7 @@ from mdao_seq.approximation._openmdao.sampling import centre_of, outputs_along, 
 from mdao_seq.approximation._openmdao.systems import is_distributed, is_final
 from mdao_seq.approximation.asking import Asked
 from mdao_seq.differences.error_curve import Line, error_curve
-from mdao_seq.differences.line_sampling import MOST_EVALUATIONS, LineSampler
+from mdao_seq.differences.line_sampling import BATCH, MOST_EVALUATIONS, LineSampler
 from mdao_seq.differences.plan import Point
 from mdao_seq.differences.planning import build_plan
 from mdao_seq.differences.sharing import groupings, shared_steps
@@ -132,7 +132,8 @@ class _ElementLine:
 
     @property
     def most_evaluations(self):
-        return MOST_EVALUATIONS + ROUNDS * sum(len(d.stencil.offsets) for d in self.declared)
+        tried = sum(len(d.stencil.offsets) for d in self.declared)
+        return MOST_EVALUATIONS + BATCH * len(self.declared) + ROUNDS * tried
 
     def start(self, at, span):
         component, wrt = self.component, self.wrt
@@ -147,6 +148,7 @@ class _ElementLine:
         try:
             centre = centre_of(component)[self.sampled]
             self.sampler = LineSampler(evaluate, centre, self.scale, span)
+            self.sampler.refine(batches=len(self.declared))
         except ValueError as error:
             raise ValueError(
                 f'{component.msginfo}: {wrt}[{self.element}]: the component failed at nearly all '

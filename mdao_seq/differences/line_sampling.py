@@ -1,9 +1,10 @@
 """Where to evaluate along one line, to learn the noise and the shape of every output there.
 
 A ladder of pairs of points, each rung a third of the one above, shows the shape at all scales
-(`local_model.LocalModel`); where no window is small enough for a polynomial, lower rungs follow. A
-comb of equally spaced points near the centre shows the noise (`noise.noise_of`); where its spacing
-was wrong for some output, another comb follows.
+(`local_model.LocalModel`); where no window is small enough for a series, lower rungs follow. A comb
+of equally spaced points near the centre shows the noise (`noise.noise_of`); where its spacing was
+wrong for some output, another comb follows. Then, as far as that is allowed, batches of points
+where they make the derivatives surest.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from mdao_seq.differences.local_model import LocalModel
 from mdao_seq.differences.noise import Verdict, noise_of
+from mdao_seq.differences.taylor_series import TINY
 
 COMB = np.arange(-4, 4)
 COMB_SPACING = 1e-6  # of the scale, at first
@@ -22,6 +24,9 @@ RATIO = 3.0
 RUNGS = 7
 MORE_RUNGS = 2
 TIMES_DEEPER = 3
+BATCH = 12
+WORTHWHILE = 1.1  # times surer, by a batch
+GOLDEN = (5**0.5 - 1) / 2
 SMOOTH = 3.0  # a spread within this many times the noise is noise
 KNOWN, OTHER = 0.03, 0.1  # relative to a slope: how well it is known, what is another one
 SAME = 1e-9  # offsets that agree to this are one
@@ -30,7 +35,6 @@ ROUNDING = 0.3 * np.finfo(float).eps  # standard deviation of a rounded number, 
 # The centre is known; it stands in every comb.
 MOST_EVALUATIONS = COMBS * (len(COMB) - 1) + 2 * (RUNGS + TIMES_DEEPER * MORE_RUNGS)
 
-LEAST_SAMPLES = 5
 WIDER = 100.0
 _WIDER = {
     Verdict.SPACING_TOO_SMALL: WIDER,
@@ -51,7 +55,7 @@ class LineSample:
         Standard deviation of each output's noise, at least that of rounding; 0 where the output
         never changed.
     is_smooth : ndarray of bool, shape (n,)
-        Whether some window shows a polynomial within the noise. False: the output jumps or has
+        Whether some window shows a series within the noise. False: the output jumps or has
         events at all scales that were sampled.
     is_trend : ndarray of bool, shape (n,)
         Whether jumps between smooth pieces are counted as noise, and the slope is that across them.
@@ -91,7 +95,7 @@ class LineSampler:
     Raises
     ------
     ValueError
-        If too many points failed for a polynomial.
+        If too many points failed for a series.
     """
 
     def __init__(
@@ -118,6 +122,31 @@ class LineSampler:
             lower = self._rungs.min() * RATIO ** -np.arange(1.0, MORE_RUNGS + 1)
             self._at(np.concatenate([lower, -lower]))
             self._rungs = np.concatenate([self._rungs, lower])
+            self.sample = self._learn()
+
+    def refine(self, batches: int) -> None:
+        """Sample where the derivatives gain most from it, until that is little.
+
+        Each batch is `BATCH` points within one window: in pairs, since the derivative at the centre
+        is in the difference of a pair alone, and with the density of Chebyshev's nodes, at which
+        high powers are told apart best (Trefethen, Approximation Theory and Approximation Practice,
+        2013, chapter 5). The window is the one for which the uncertainties are expected to shrink
+        most, in the geometric mean over the outputs (sequential Bayesian design: Chaloner and
+        Verdinelli, Stat. Sci. 10, 1995).
+
+        Parameters
+        ----------
+        batches : int
+            How many are allowed.
+        """
+        for batch in range(batches):
+            model = self.sample.model
+            choices = [_pairs(series.radius, batch) for series in model.series]
+            noisy = model.spread > 0
+            gains = [np.log(model.promise(choice)[noisy]).sum() for choice in choices]
+            if max(gains) <= np.log(WORTHWHILE) * noisy.sum():
+                break
+            self._at(choices[int(np.argmax(gains))])
             self.sample = self._learn()
 
     def add(self, offsets: Iterable[float]) -> bool:
@@ -154,11 +183,9 @@ class LineSampler:
 
     def _learn(self):
         values = np.array(self._values)
-        if len(values) < LEAST_SAMPLES:
-            raise ValueError(f'{len(values)} samples are too few for a polynomial')
         level = np.maximum(self._noise, _rounding(values))
         model = LocalModel(self._offsets, values, level, self._rungs)
-        coarse = self._coarse_noise(model, values, level)
+        coarse = self._coarse_noise(model, level)
         is_trend = coarse > level
         if is_trend.any():
             level = coarse
@@ -168,26 +195,24 @@ class LineSampler:
         above = min((o for o in self._failed if o > 0), default=np.inf)
         return LineSample(model, level, is_smooth, is_trend, below, above)
 
-    def _coarse_noise(self, model, values, level):
+    def _coarse_noise(self, model, level):
         """Raise the noise of outputs that are smooth only between small jumps.
 
         A solver that stops early is smooth while its iterations are the same, with a slope that is
-        not the trend's. Where a larger window knows the trend well (`KNOWN`) in spite of the
-        spread about it, and the slope within is another, that spread is noise. (A single event is
-        not of this kind: no trend across it is known so well.)
+        not the trend's. Where a window knows the trend well (`KNOWN`) in spite of the spread about
+        it, and the surest slope is another, that spread is noise. (A single event is not of this
+        kind: no trend across it is known so well.)
         """
-        for radius in sorted(self._rungs):
-            fits = [fit.spread for fit in model.fits if fit.radius == radius]
-            if not fits:
-                continue
-            spread = np.maximum(np.min(fits, axis=0), level)
-            larger = LocalModel(self._offsets, values, spread, self._rungs)
-            trend = np.abs(larger.derivative)
-            is_known = larger.uncertainty < KNOWN * trend
-            is_other = np.abs(larger.derivative - model.derivative) > OTHER * trend
-            raised = is_known & is_other & (spread > SMOOTH * level)
-            level = np.where(raised, spread, level)
-        return level
+        best = np.full(level.shape, KNOWN)
+        coarse = level
+        for series in model.series:
+            trend = np.maximum(np.abs(series.slope), TINY)
+            doubt = series.deviation / trend
+            is_other = np.abs(series.slope - model.derivative) > OTHER * trend
+            better = is_other & (doubt < best) & (series.spread > SMOOTH * level)
+            coarse = np.where(better, series.spread, coarse)
+            best = np.where(better, doubt, best)
+        return coarse
 
     def _comb(self, spacing, varies):
         """Return each output's noise, from the first comb that shows it; zero where none does."""
@@ -208,6 +233,13 @@ class LineSampler:
         return np.nan_to_num(level)
 
 
+def _pairs(radius, batch):
+    """Return offsets of one batch; no two batches have a common one."""
+    places = (np.arange(BATCH // 2) + (batch + 0.5) * GOLDEN % 1) / (BATCH // 2)
+    offsets = radius * np.sin(np.pi / 2 * places)
+    return np.concatenate([offsets, -offsets])
+
+
 def _rounding(values):
     """Return the noise of each output that rounding to double, or to a coarser grid, makes.
 
@@ -215,7 +247,7 @@ def _rounding(values):
     spacing is the least difference of two values. Of a constant nothing is noise.
     """
     jumps = np.diff(np.sort(values, axis=0), axis=0)
-    grid = np.where(jumps > 0, jumps, np.inf).min(axis=0)
+    grid = np.where(jumps > 0, jumps, np.inf).min(axis=0, initial=np.inf)
     on_grid = np.where((jumps == 0).any(axis=0) & np.isfinite(grid), grid / 12**0.5, 0.0)
     double = np.where(np.ptp(values, axis=0) > 0, ROUNDING * np.abs(values).max(axis=0), 0.0)
     return np.maximum(on_grid, double)

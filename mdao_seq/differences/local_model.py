@@ -1,8 +1,9 @@
-"""What samples along a line tell about a function near their centre: polynomials on many windows.
+"""What samples along a line tell about a function near their centre: Taylor series on many windows.
 
-Polynomials of several degrees are fitted by least squares to the samples inside each of several
-windows. What is not polynomial there shows as misfit, which counts as noise if it exceeds it; so
-every fit has an honest uncertainty, and each question is answered by the fit that is surest of it:
+A series is estimated from the samples inside each of several windows (`taylor_series`). A wide
+window averages noise best, a narrow one suffers least from what no series shows (events, scales
+that the samples miss), which counts as noise there if it exceeds it; so every series has an honest
+uncertainty, and each question is answered by the one that is surest of it:
 
 - the derivative, by the surest linear coefficient;
 - the error of a stencil at a step h: its truncation, ``sum_{k>order} c_k m_k h**(k-1)`` with the
@@ -10,56 +11,34 @@ every fit has an honest uncertainty, and each question is answered by the fit th
   weights let through, ``sigma * norm(w) / h``.
 
 Where the samples hold all points of a stencil its error is also measured; a measured error that
-noise does not explain (an event between the samples, which no polynomial shows) overrules.
+noise does not explain (an event between the samples, which no series shows) overrules.
 
 Balancing the two is the classical choice of a step (Gill, Murray, Saunders and Wright, SIAM J. Sci.
 Stat. Comput. 4, 1983; Shi, Xie, Xuan and Nocedal, SIAM J. Sci. Comput. 44, 2022). Here one set of
 samples serves every form, order and output.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mdao_seq.differences.stencils import Stencil
+from mdao_seq.differences.taylor_series import TERMS, TaylorSeries
 
-HIGHEST_DEGREE = 11
-APART = 0.02  # samples that are closer, in half widths of the window, count as one
+APART = 0.02  # what is nearer, in half widths of the window, tells no more than the centre
+LEAST_SAMPLES = 5
 INSIDE = 1 + 1e-9
-RIVAL = 4.0  # a fit whose deviation is within this many times the least is heard
+RIVAL = 4.0  # a series whose deviation is within this many times the least is heard
+FITS = 3.0  # a spread within this many times the least is no worse
 SIGNIFICANT = 5.0  # standard deviations beyond which a measured error is no noise
 
 
-@dataclass(frozen=True)
-class Fit:
-    """A polynomial in ``offset / radius`` for each output.
-
-    Attributes
-    ----------
-    radius : float
-        Half width of the window.
-    coefficients : ndarray, shape (degree + 1, n)
-        Of ascending powers.
-    root : ndarray, shape (degree + 1, degree + 1)
-        Root of the covariance of the coefficients, ``root @ root.T``, for samples of unit variance.
-    spread : ndarray, shape (n,)
-        Standard deviation of the samples about the polynomial, at least the noise.
-    """
-
-    radius: float
-    coefficients: NDArray[np.float64]
-    root: NDArray[np.float64]
-    spread: NDArray[np.float64]
-
-
 class LocalModel:
-    """Fits to samples of n outputs along a line.
+    """Taylor series of n outputs along a line.
 
     Parameters
     ----------
     offsets : array_like, shape (points,)
-        Where the samples lie, from the centre.
+        Where the samples lie, from the centre; the first is the centre, 0.
     values : array_like, shape (points, n)
         The outputs there; all finite.
     noise : array_like, shape (n,)
@@ -71,8 +50,12 @@ class LocalModel:
     ----------
     derivative, uncertainty : ndarray, shape (n,)
         First derivative at the centre and its standard deviation.
+    series : list of TaylorSeries
+        One for each window that holds enough samples, by rising radius.
+    reach : float
+        The largest radius.
     spread : ndarray, shape (n,)
-        The least spread about any fit: near the noise where the outputs are smooth.
+        The least spread about any series: near the noise where the outputs are smooth.
 
     Raises
     ------
@@ -83,41 +66,45 @@ class LocalModel:
     def __init__(self, offsets, values, noise, radii):
         offsets = np.asarray(offsets, dtype=float)
         values = np.asarray(values, dtype=float)
-        self._noise = np.asarray(noise, dtype=float)
         self._steps = offsets[offsets > 0]
         self._values = {_key(offset): value for offset, value in zip(offsets, values, strict=True)}
-        self.fits = [
-            fit
-            for radius in sorted(radii)
-            for fit in self._fits_in(np.abs(offsets) <= radius * INSIDE, offsets, values, radius)
-        ]
-        if not self.fits:
-            raise ValueError(f'LocalModel: {len(offsets)} samples are too few for a polynomial')
-        self.reach = max(fit.radius for fit in self.fits)
-        self.spread = np.min([fit.spread for fit in self.fits], axis=0)
-        slopes = np.array([fit.coefficients[1] / fit.radius for fit in self.fits])
-        deviations = np.array(
-            [fit.spread * np.linalg.norm(fit.root[1]) / fit.radius for fit in self.fits]
-        )
+        self.series = []
+        for radius in sorted(radii):
+            distance = np.abs(offsets) / radius
+            inside = (distance <= INSIDE) & ((distance > APART) | (distance == 0))
+            if inside.sum() >= LEAST_SAMPLES:
+                # A large constant would cost digits.
+                found = values[inside] - values[0]
+                self.series.append(TaylorSeries(offsets[inside], found, noise, radius))
+        if not self.series:
+            raise ValueError(f'LocalModel: {len(offsets)} samples are too few for a series')
+        self.reach = self.series[-1].radius
+        self.spread = np.min([series.spread for series in self.series], axis=0)
+        slopes = np.array([series.slope for series in self.series])
+        deviations = np.array([series.deviation for series in self.series])
         surest = deviations.argmin(axis=0), np.arange(values.shape[1])
         self.derivative = slopes[surest]
-        # The surest fit flatters itself: what others, nearly as sure, say otherwise is doubt too.
+        # The surest flatters itself: what others, nearly as sure, say otherwise is doubt too.
         rivals = np.where(deviations <= RIVAL * deviations[surest], slopes, self.derivative)
         disagreement = np.abs(rivals - self.derivative).max(axis=0)
         self.uncertainty = np.hypot(deviations[surest], disagreement)
 
-    def _fits_in(self, inside, offsets, values, radius):
-        places, found = offsets[inside] / radius, values[inside]
-        apart = np.abs(places) > APART
-        distinct = len(np.unique(np.round(places / APART)))
-        for degree in range(1, min(HIGHEST_DEGREE, distinct - 2) + 1):
-            basis = np.vander(places, degree + 1, increasing=True)
-            orthogonal, triangle = np.linalg.qr(basis)
-            inverse = np.linalg.inv(triangle)
-            coefficients = inverse @ (orthogonal.T @ found)
-            misfit = (found - basis @ coefficients)[apart]
-            spread = np.sqrt((misfit**2).sum(axis=0) / (distinct - degree - 1))
-            yield Fit(radius, coefficients, inverse, np.maximum(spread, self._noise))
+    def promise(self, offsets: ArrayLike) -> NDArray[np.float64]:
+        """Return how many times surer the derivatives are expected to be with more samples.
+
+        Parameters
+        ----------
+        offsets : array_like, shape (more,)
+            Where they would lie.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            At least 1.
+        """
+        now = np.min([series.deviation for series in self.series], axis=0)
+        then = np.min([series.deviation_with(offsets) for series in self.series], axis=0)
+        return np.divide(now, then, out=np.ones_like(now), where=(then > 0) & (then < now))
 
     def error(self, stencil: Stencil, steps: ArrayLike) -> NDArray[np.float64]:
         """Predict the error of a stencil.
@@ -139,21 +126,21 @@ class LocalModel:
         steps = np.asarray(steps, dtype=float)
         places = np.array([offset.real for offset in stencil.offsets])
         weights = np.array(stencil.weights)
-        shape = len(steps), len(self._noise)
-        truncation, doubt = np.full(shape, np.inf), np.full(shape, np.inf)
-        spread = np.full(shape, np.inf)
-        for fit in self.fits:
-            inside = (steps * np.abs(places).max() <= fit.radius * INSIDE)[:, None]
-            spread = np.where(inside, np.minimum(spread, fit.spread), spread)
-            powers = np.arange(stencil.order + 1, len(fit.coefficients))
-            if not powers.size:
-                continue
-            moments = (weights[:, None] * places[:, None] ** powers).sum(axis=0)
-            gain = moments * steps[:, None] ** (powers - 1) / fit.radius**powers
-            mine = np.linalg.norm(gain @ fit.root[powers], axis=1)[:, None] * fit.spread
-            surer = inside & (mine < doubt)
-            truncation = np.where(surer, gain @ fit.coefficients[powers], truncation)
-            doubt = np.where(surer, mine, doubt)
+        powers = np.arange(TERMS + 2)
+        moments = (weights[:, None] * places[:, None] ** powers).sum(axis=0)
+        moments[: stencil.order + 1] = 0.0  # exactly
+        spread = self._least_spread(steps * np.abs(places).max())
+        truncation, doubt = np.full((2, *spread.shape), np.inf)
+        for series in self.series:
+            inside = steps * np.abs(places).max() <= series.radius * INSIDE
+            relative = steps[inside, None] / series.radius
+            gain = moments[1:] * relative ** powers[:-1] / series.radius
+            mean, deviation = series.combined(np.pad(gain, ((0, 0), (1, 0))))
+            # A series that misses what narrower ones show has nothing to say of higher terms.
+            fits = series.spread <= FITS * spread[inside]
+            surer = fits & (deviation < doubt[inside])
+            truncation[inside] = np.where(surer, mean, truncation[inside])
+            doubt[inside] = np.where(surer, deviation, doubt[inside])
         truncation = np.maximum.accumulate(np.hypot(truncation, doubt), axis=0)
         amplification = np.sqrt((weights**2).sum() + stencil.base_weight**2)
         noise = amplification * spread / steps[:, None]
@@ -166,12 +153,19 @@ class LocalModel:
                 truncation[beyond] = np.maximum(truncation[beyond], error)
         return np.hypot(truncation, noise)
 
+    def _least_spread(self, distances):
+        """Return the least spread of the series that reach as far, shape (distances, n)."""
+        radii = [series.radius * INSIDE for series in self.series]
+        spreads = [series.spread for series in self.series] + [np.full_like(self.spread, np.inf)]
+        least = np.minimum.accumulate(spreads[::-1], axis=0)[::-1]
+        return least[np.searchsorted(radii, distances)]
+
     def _measured(self, stencil, places, weights):
         """Yield (step, error) of every step at which all points of a stencil were sampled."""
-        centre = self._values.get(_key(0.0))
+        centre = self._values[_key(0.0)]
         for step in self._steps:
             points = [self._values.get(_key(place * step)) for place in places]
-            if centre is None or any(point is None for point in points):
+            if any(point is None for point in points):
                 continue
             change = [point - centre for point in points]
             yield step, np.abs(np.tensordot(weights, change, 1) / step - self.derivative)

@@ -7,7 +7,7 @@ import pytest
 
 from mdao_seq.differences.declaration import Declaration
 from mdao_seq.differences.error_curve import Line, error_curve
-from mdao_seq.differences.line_sampling import MOST_EVALUATIONS, LineSampler
+from mdao_seq.differences.line_sampling import BATCH, MOST_EVALUATIONS, LineSampler
 from mdao_seq.differences.sharing import groupings, shared_steps
 
 FORMS = [('forward', 1), ('backward', 2), ('forward', 3), ('central', 2), ('central', 4)]
@@ -69,6 +69,47 @@ def test_the_derivative_is_better_than_one_difference_and_knows_how_good_it_is()
         ratios.append(errors / model.uncertainty)
         assert np.all(model.uncertainty < 1e-4)
     assert np.quantile(ratios, 0.9) < 2
+
+
+def test_batches_make_the_derivative_as_sure_as_their_number_promises():
+    """In noise a straight line's slope is off by sigma * sqrt(2 / N) / R at Chebyshev's nodes."""
+    errors, uncertainties = [], []
+    for seed in range(30):
+        sampler = sampled(lambda x: 1.0 + 0.2 * (x - 1), noise=1e-3, seed=seed)
+        sampler.refine(batches=4)
+        assert sampler.evaluations <= MOST_EVALUATIONS + 4 * BATCH
+        errors.append(sampler.sample.model.derivative[0] - 0.2)
+        uncertainties.append(sampler.sample.model.uncertainty[0])
+    expected = 1e-3 * (2 / (4 * BATCH)) ** 0.5 / 0.3
+    assert np.std(errors) < 2 * expected
+    assert np.median(uncertainties) == pytest.approx(np.std(errors), rel=1.0)
+
+
+def test_batches_are_not_spent_where_they_are_not_worth_it():
+    sampler = sampled(lambda x: 3.0)
+    before = sampler.evaluations
+    sampler.refine(batches=4)
+    assert sampler.evaluations == before
+
+
+def test_a_window_too_wide_for_an_output_has_no_say_in_its_truncation():
+    """With sin(100 x) the wide ones took all for noise, and so no higher term for large."""
+    shapes = (
+        (lambda x: np.array([np.sin(90 * x), np.exp(x), x**3]), 3e-10),
+        (lambda x: np.array([np.sin(90 * x), 1 / (1 + 4 * x * x), 1e4 + x]), 2e-6),
+    )
+    ratios = []
+    for (function, noise), seed in product(shapes, range(6)):
+        sampler = sampled(function, noise=noise, seed=seed)
+        sampler.refine(batches=4)
+        slope = 90 * np.cos(90)
+        curve = curve_of(sampler, 'forward', 3)
+        stencil = curve.declaration.stencil
+        errors = [
+            true_error(lambda x: np.sin(90 * x), slope, stencil, h, noise) for h in curve.steps
+        ]
+        ratios.append(errors[curve.error.argmin()] / min(errors))
+    assert max(ratios) < 3
 
 
 def test_single_precision_is_noise():
