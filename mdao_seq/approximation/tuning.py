@@ -72,7 +72,10 @@ def tune_steps(
             raise ValueError(f'{component.msginfo}: {name} = {value}: must be positive')
     declared = [d for d in plan_as_declared(component).declarations if d.method == 'fd']
     if not declared:
-        raise ValueError(f'{component.msginfo}: no partial is declared with method fd')
+        what = 'partial'
+        if declares_totals(component):
+            what = 'total that its driver, or the last compute_totals, asks for'
+        raise ValueError(f'{component.msginfo}: no {what} is declared with method fd')
     return tune(component, declared, budget, accuracy, span, elements, announce)
 
 

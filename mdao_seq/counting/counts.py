@@ -213,8 +213,8 @@ class CallCounts:
                 pair = measured.get(declaration, 0), predicted.get(declaration, 0)
                 if pair[0] != pair[1]:
                     wrong.append(
-                        f'{path or MODEL}: {declaration}: {pair[0]} evaluations measured, {pair[1]} '
-                        f'predicted for {self.linearizations.get(path, 0)} linearizations'
+                        f'{path or MODEL}: {declaration}: {pair[0]} evaluations measured, '
+                        f'{pair[1]} predicted for {self.linearizations.get(path, 0)} linearizations'
                     )
         if wrong:
             raise CallCountMismatch('\n'.join([*wrong, '', self.table()]))

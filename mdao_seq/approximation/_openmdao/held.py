@@ -121,7 +121,7 @@ class HeldComponent:
         # Under an outer complex step a stand-in does: the component cannot be sampled.
         declared = [] if self.under_complex_step else untuned(self)
         if declared:
-            with self._unscaled_context(outputs=[self._outputs], residuals=[self._residuals]):
+            with self._held_frame.unscaled_whole():
                 self.replace_steps(self._tuned(declared))
 
     def _checked_plan(self):

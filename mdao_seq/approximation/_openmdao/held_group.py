@@ -24,6 +24,7 @@ class HeldGroup:
 
     _held_relevance = None
     _held_is_checked = False
+    _held_is_scaled = False
     _held_totals = ()
 
     @property
@@ -115,6 +116,14 @@ class HeldGroup:
             self._setup_approx_derivs()
         else:
             super()._setup_approx_coloring()
+
+    def run_linearize(self, *args, **kwargs):
+        """Linearize as OpenMDAO does, which scales the vectors of the whole model for it."""
+        self._held_is_scaled = True
+        try:
+            super().run_linearize(*args, **kwargs)
+        finally:
+            self._held_is_scaled = False
 
     def _check_first_linearize(self):
         # To find a coloring OpenMDAO linearizes, and forgets whose totals were wanted.

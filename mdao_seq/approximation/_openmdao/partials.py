@@ -99,6 +99,11 @@ class Partials:
             return nullcontext()
         return system._unscaled_context(residuals=[system._residuals])
 
+    def unscaled_whole(self):
+        """Return a context, for a linearization, in which outputs and residuals are unscaled."""
+        system = self._system
+        return system._unscaled_context(outputs=[system._outputs], residuals=[system._residuals])
+
     def key(self, name):
         """Return the name under which OpenMDAO's schemes know a variable."""
         return absolute(self._system, name)
@@ -176,12 +181,14 @@ class Partials:
         """Return what `gathered` would of the present point."""
         return self._system._residuals.asarray(copy=True).real
 
-    def outputs(self, found=None):
-        """Return outputs (residuals of an implicit component) at a point; None: the present one."""
-        if not self._system.is_explicit():
-            return self.at_base() if found is None else found
-        now = self._system._outputs.asarray(copy=True)
-        return now if found is None else now + found
+    @property
+    def finds_changes(self):
+        """Whether evaluations are changes of the outputs; else they are what is differentiated."""
+        return self._system.is_explicit()
+
+    def outputs(self):
+        """Return the present outputs (residuals of an implicit component)."""
+        return self._system._outputs.asarray(copy=True) if self.finds_changes else self.at_base()
 
     def targets(self, jac):
         """Return where columns are written."""

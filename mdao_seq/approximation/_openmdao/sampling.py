@@ -22,14 +22,15 @@ def outputs_along(system):
         system raised AnalysisError.
     """
     frame = system._held_frame
-    size = frame.outputs().size
+    centre = frame.outputs()
+    base = centre if frame.finds_changes else 0.0
 
     def at(asked, wrt, element, offset):
         places = frame.places(wrt)
         change = places.vector, places.indices[element], offset
         for found in in_turn(system, 'fd', [Job(asked, [change], frame.seeds([wrt]))]):
             worked = isinstance(found, np.ndarray)
-            result = frame.outputs(found) if worked else np.full(size, np.nan)
+            result = base + found if worked else np.full(centre.size, np.nan)
         return _agreed(system, result)
 
     return at

@@ -5,7 +5,7 @@ depends on where the group stands: of the model, the responses by the design var
 or ``compute_totals`` asks for; of a group below, its outputs by its inputs.
 """
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import networkx as nx
@@ -51,6 +51,8 @@ class Totals:
         OpenMDAO's metadata of the responses and design variables of a model, where they are others
         than those that it was asked for last.
     """
+
+    finds_changes = True
 
     def __init__(self, system, context=None):
         self._system = system
@@ -230,9 +232,28 @@ class Totals:
             system._held_relevance = relevance
             system._setup_approx_derivs()
 
+    @contextmanager
     def unscaled(self):
-        """Nothing: a group is linearized with its outputs unscaled."""
-        return nullcontext()
+        """Let outputs be unscaled, and those of the present inputs.
+
+        OpenMDAO computes totals of an unscaled model, and unscales a group below by itself; but
+        ``run_linearize`` finds the model scaled, and the search for a coloring has run it as if it
+        were.
+        """
+        system = self._system
+        if not (self._is_model and system._held_is_scaled):
+            yield
+            return
+        with system._unscaled_context([system._outputs], [system._residuals]):
+            if system._during_coloring:
+                system.run_solve_nonlinear()
+            yield
+
+    def unscaled_whole(self):
+        """Return a context, for a linearization, in which outputs are unscaled."""
+        if self._is_model:
+            return self.unscaled()
+        return self._system._unscaled_context([self._system._outputs])
 
     def key(self, name):
         """Return the name under which OpenMDAO's schemes know a variable."""
@@ -321,9 +342,9 @@ class Totals:
         """Return what `gathered` would of the present point."""
         return np.zeros_like(self.outputs())
 
-    def outputs(self, found=0.0):
-        """Return the responses at a point; by default the present one."""
-        return self._responses(self._system._outputs.asarray().real) + found
+    def outputs(self):
+        """Return the present responses."""
+        return self._responses(self._system._outputs.asarray().real).copy()
 
     def targets(self, jac):
         """Return where columns are written."""
