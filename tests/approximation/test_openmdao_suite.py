@@ -56,8 +56,8 @@ def approx_totals(self, method='fd', step=None, form=None, step_calc=None):
 
 group.Group.approx_totals = approx_totals
 """
-# It compares a difference with itself to 1e-6. OpenMDAO's are each rounded to 3e-5, since it divides
-# by the step before it subtracts; ours are not.
+# It compares a difference with itself to 1e-6. OpenMDAO's are rounded to 3e-5, as it divides each
+# value by the step before it subtracts; ours are not.
 ROUNDED = 'TestSemiTotalsNumCalls::test_call_counts'
 OF_TOTALS = [
     'core/tests/test_approx_derivs.py',

@@ -155,7 +155,8 @@ def _layout(system, frame, targets, plan, method):
         for number, part in enumerate(block.parts):
             combined = {}
             for declaration, used, weights, base_weight, estimate in part.uses:
-                if declaration.method == method:
+                # Of what another rank has, only the evaluations are made here.
+                if declaration.method == method and declaration.of in rows:
                     places = tuple(place[k] for k in used)
                     offsets = tuple(dict(points[p][1])[number] for p in places)
                     key = places, offsets, weights, base_weight, estimate

@@ -57,10 +57,12 @@ def is_final(system) -> bool:
 
 
 def is_distributed(system) -> bool:
-    """Whether variables of a component are spread over several processes."""
+    """Whether variables of a system are spread over several processes, or live on some only."""
     metas = system._var_allprocs_abs2meta
     return system.comm.size > 1 and any(
-        meta['distributed'] for kind in ('input', 'output') for meta in metas[kind].values()
+        (system._var_sizes[kind] == 0).any()
+        or any(meta['distributed'] for meta in metas[kind].values())
+        for kind in ('input', 'output')
     )
 
 

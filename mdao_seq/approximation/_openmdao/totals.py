@@ -132,15 +132,13 @@ class Totals:
 
     @property
     def ofs(self) -> list[Variable]:
-        """The responses of the model; the outputs of a group below that live here."""
+        """The responses of the model; the outputs of a group below, on whatever rank."""
         if self._is_model:
             metas = self._asked()[0]
             return [self._of_model(name, meta) for name, meta in metas.items()]
-        local = self._system._var_abs2meta['output']
         return [
             Variable(self._shown(of, 'output'), self._known_as(of, 'output'), of, slice(None))
             for of in self._system._owns_approx_of or ()
-            if of in local
         ]
 
     @property
@@ -194,15 +192,16 @@ class Totals:
         return next(wrt for wrt in self.wrts if wrt.name == name)
 
     def value(self, wrt):
-        """Return the value of a variable, as far as it is differentiated by."""
+        """Return the value of a variable, as far as it is differentiated by; alike on all ranks."""
         system, variable = self._system, self._wrt(wrt)
-        kind = 'output' if self._is_model else 'input'
+        source, kind = variable.source, 'output' if self._is_model else 'input'
         vector = system._outputs if self._is_model else system._inputs
-        meta = system._var_allprocs_abs2meta[kind][variable.source]
-        if meta['distributed'] or not vector._contains_abs(variable.source):
-            value = system.get_val(variable.source, get_remote=True)
-        else:
-            value = vector._abs_get_val(variable.source)
+        value = vector._abs_get_val(source) if vector._contains_abs(source) else np.empty(0)
+        sizes = system._var_sizes[kind][:, system._var_allprocs_abs2idx[source]]
+        if system._var_allprocs_abs2meta[kind][source]['distributed']:
+            value = np.concatenate(system.comm.allgather(value))
+        elif (sizes == 0).any():
+            value = system.comm.bcast(value, root=int(sizes.argmax()))
         return np.ravel(value)[variable.indices]
 
     @property
@@ -260,11 +259,13 @@ class Totals:
         return self._wrt(name).source
 
     def rows(self):
-        """Return the rows of the Jacobian that each response has, a dict of slices."""
+        """Return the rows of the Jacobian that each response has here, a dict of slices."""
+        here = self._system._var_abs2meta['output']
+        ofs = [of for of in self.ofs if self._is_model or of.source in here]
         places = self._system._get_jac_ofs()
         return {
             of.name: slice(start, end)
-            for of, (_, start, end, _, _) in zip(self.ofs, places, strict=True)
+            for of, (_, start, end, _, _) in zip(ofs, places, strict=True)
         }
 
     def columns_among(self, sources):
