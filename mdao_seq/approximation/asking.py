@@ -14,7 +14,7 @@ class Asked(NamedTuple):
 
     Attributes
     ----------
-    component : Component
+    system : Component or Group
         Whose evaluation it is.
     points : tuple of Point
         The perturbation, or those of a batch; each knows its owner, its users and its method.
@@ -24,7 +24,7 @@ class Asked(NamedTuple):
         How long it took, s, where it was made in another process.
     """
 
-    component: object
+    system: object
     points: tuple[Point, ...]
     cause: str = ''
     seconds: float | None = None

@@ -91,30 +91,27 @@ class Combination(NamedTuple):
 
 
 class Failures:
-    """Points at which a component failed, or gave what is not a number.
+    """Points at which a system failed, or gave what is not a number.
 
     Parameters
     ----------
-    component : PerOutputFD
+    system : PerOutputFD
         Its `fd_fallbacks` are counted.
-    inputs : Vector
-        Its inputs, by name.
-    outputs : Vector
-        Its outputs, which every evaluation leaves as they were before.
+    frame : Partials or Totals
+        Knows its inputs, and its outputs, which every evaluation leaves as they were before.
     """
 
-    def __init__(self, component, inputs, outputs):
-        self._component = component
-        self._inputs_by_name = inputs
-        self._outputs_at_base = outputs
+    def __init__(self, system, frame):
+        self._system = system
+        self._frame = frame
         self._reason = ''
 
     def errors_of(self, partial):
         """Return where the error estimates of an extrapolated partial are kept."""
-        declaration, errors = partial.declaration, self._component.fd_errors
+        declaration, errors = partial.declaration, self._system.fd_errors
         if declaration not in errors:
             rows = partial.rows.stop - partial.rows.start
-            columns = np.size(self._inputs_by_name[declaration.wrt])
+            columns = np.size(self._frame.inputs[declaration.wrt])
             errors[declaration] = np.full((rows, columns), np.nan)
         return errors[declaration]
 
@@ -124,11 +121,11 @@ class Failures:
         self._reason = f': {error}'
 
     def check_base(self, partial, start):
-        """Refuse to differentiate where the component itself gives no number."""
+        """Refuse to differentiate where the system itself gives no number."""
         rows = slice(start + partial.rows.start, start + partial.rows.stop)
-        if not np.isfinite(self._outputs_at_base.asarray()[rows]).all():
+        if not np.isfinite(self._frame.outputs()[rows]).all():
             raise AnalysisError(
-                f'{self._component.msginfo}: {partial.declaration}: {partial.declaration.of} is '
+                f'{self._system.msginfo}: {partial.declaration}: {partial.declaration.of} is '
                 f'not finite at the present inputs{self._not_finite_input()}'
             )
 
@@ -140,14 +137,14 @@ class Failures:
         AnalysisError
             If none worked; it names the declaration and the points.
         """
-        declaration, msginfo = partial.declaration, self._component.msginfo
+        declaration, msginfo = partial.declaration, self._system.msginfo
         elements = ', '.join(f'{declaration.wrt}[{column}]' for column, _ in columns)
         failed = ', '.join(f'{o:+g}' for o, ok in zip(offsets, worked, strict=True) if not ok)
         where = f'the point {elements} {failed} failed or is not finite{self._reason}'
         if not worked.any():
             told = self._not_finite_input()
             raise AnalysisError(f'{msginfo}: {declaration}: no point is left; {where}{told}')
-        counted = self._component.fd_fallbacks
+        counted = self._system.fd_fallbacks
         if declaration not in counted:
             issue_warning(
                 f'{declaration}: {where}. The points that worked are used, here and wherever this '
@@ -160,7 +157,7 @@ class Failures:
 
     def _not_finite_input(self):
         """Name the first input that is not finite, which explains what follows from it."""
-        for name, value in self._inputs_by_name.items():
+        for name, value in self._frame.inputs.items():
             bad = np.flatnonzero(~np.isfinite(value))
             if bad.size:
                 return f'; the input {name}[{bad[0]}] is {np.ravel(value)[bad[0]]}'

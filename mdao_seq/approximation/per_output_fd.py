@@ -1,14 +1,18 @@
-"""`PerOutputFD`: the mixin that makes every approximated partial keep its own declaration."""
+"""`PerOutputFD`: the mixin that makes every approximated derivative keep its own declaration."""
 
 from openmdao.core.component import Component
+from openmdao.core.group import Group
 
 from mdao_seq.approximation._openmdao.held import HeldComponent
+from mdao_seq.approximation._openmdao.held_group import HeldGroup
 from mdao_seq.approximation._openmdao.names import OURS
 from mdao_seq.differences.declaration import Declaration
 
 
-class PerOutputFD(HeldComponent):
+class PerOutputFD(HeldGroup, HeldComponent):
     """Hold every ``declare_partials(of, wrt, method='fd' or 'cs', …)`` of a component.
+
+    A group with the mixin has `declare_totals`, which holds likewise.
 
     OpenMDAO 3.9 to 3.45 keep one approximation for each input: of several declarations on one
     `wrt` the last replaces the others, silently. Under this mixin each (of, wrt) keeps its method,
@@ -49,12 +53,13 @@ class PerOutputFD(HeldComponent):
         """Refuse a class in which the mixin comes too late."""
         super().__init_subclass__(**kwargs)
         order = cls.__mro__
-        if Component in order and order.index(HeldComponent) > order.index(Component):
-            names = ', '.join(base.__name__ for base in cls.__bases__)
-            raise TypeError(
-                f'{cls.__name__}({names}): PerOutputFD must stand before the OpenMDAO class, as '
-                f'in class {cls.__name__}(PerOutputFD, om.ExplicitComponent)'
-            )
+        for base, name in ((Component, 'ExplicitComponent'), (Group, 'Group')):
+            if base in order and order.index(HeldComponent) > order.index(base):
+                names = ', '.join(base.__name__ for base in cls.__bases__)
+                raise TypeError(
+                    f'{cls.__name__}({names}): PerOutputFD must stand before the OpenMDAO class, '
+                    f'as in class {cls.__name__}(PerOutputFD, om.{name})'
+                )
 
     def declare_partials(
         self,
@@ -105,7 +110,6 @@ class PerOutputFD(HeldComponent):
             No element of `wrt` is perturbed beyond these (its units; numbers, arrays of its size,
             or None on a side). Where a point would be, the points of one side are taken, of the
             same order or the highest below it.
-
         extrapolate : bool
             True: the points that other declarations of `wrt` pay for are used as well, where they
             are no nearer than its own (Richardson). The property ``fd_errors`` has estimates.
@@ -125,7 +129,8 @@ class PerOutputFD(HeldComponent):
         ours = {name: value for name, value in ours.items() if value is not None}
         if method in ('fd', 'cs'):
             options = {'step': step, 'form': form, 'step_calc': step_calc, **ours}
-            self._check_declaration(of, wrt, method, options | {'minimum_step': minimum_step})
+            options |= {'method': method, 'minimum_step': minimum_step}
+            self._check_declaration(of, wrt, options, 'declare_partials')
         elif ours:
             raise ValueError(
                 f'{self.msginfo}: declare_partials({of!r}, {wrt!r}, '
@@ -158,6 +163,67 @@ class PerOutputFD(HeldComponent):
             meta[OURS] = ours
         return meta
 
+    def declare_totals(
+        self,
+        of,
+        wrt,
+        method='fd',
+        step=None,
+        form=None,
+        step_calc=None,
+        minimum_step=None,
+        order=None,
+        bounds=None,
+        extrapolate=False,
+    ):
+        """Approximate the derivatives of a group as a whole; each response keeps what it declares.
+
+        It stands in place of ``approx_totals``, which has one step for all. The group is run at
+        every distinct point, once, whatever its components declare. Of the model, the totals that a
+        driver or ``compute_totals`` asks for are approximated; of a group below, its outputs by
+        its inputs.
+
+        A response that no call names uses the points of the first that is declared by the same
+        variable, which costs nothing more; a variable that no call names has OpenMDAO's default, a
+        forward difference of step 1e-6. `fd_cost` shows all.
+
+        Parameters
+        ----------
+        of, wrt : str or iterable of str
+            Names or glob patterns, promoted to the group: of outputs (also aliases of responses),
+            and of inputs (of the model, also outputs that are design variables). A later call
+            replaces an earlier one whole.
+        method : {'fd', 'cs'}
+            How it is computed.
+        step, form, step_calc, minimum_step, order, bounds, extrapolate
+            As in `declare_partials`.
+
+        Raises
+        ------
+        TypeError
+            If it is no group.
+        ValueError
+            For a step that is not positive, an unknown form, order, step_calc or method; at setup,
+            for a name that the group does not have.
+
+        Examples
+        --------
+        >>> class Model(PerOutputFD, om.Group):                  # doctest: +SKIP
+        ...     def setup(self):
+        ...         ...
+        ...         self.declare_totals('drag', 'alpha', step=1e-3, form='central')
+        ...         self.declare_totals('lift', 'alpha', step=5e-3, form='central')
+        """
+        if not isinstance(self, Group):
+            raise TypeError(f'{self.msginfo}: declare_totals is for groups; use declare_partials')
+        of, wrt = _names(of), _names(wrt)
+        options = {'method': method, 'step': step, 'form': form, 'step_calc': step_calc}
+        options |= {'minimum_step': minimum_step, 'order': order, 'bounds': bounds}
+        options['extrapolate'] = extrapolate
+        self._check_declaration(of, wrt, options, 'declare_totals')
+        ofs, wrts = ((n,) if isinstance(n, str) else n for n in (of, wrt))
+        self._hold_totals(ofs, wrts, options)
+
     def _tuned(self, declared):
         """Return steps for declarations that leave theirs to be found."""
         from mdao_seq.approximation.tuning import tune  # which needs this module
@@ -165,13 +231,14 @@ class PerOutputFD(HeldComponent):
         self.tuned_steps = tune(self, declared)
         return {row.declaration: row.step for row in self.tuned_steps.rows}
 
-    def _check_declaration(self, of, wrt, method, options):
+    def _check_declaration(self, of, wrt, options, function):
         """Refuse a bad declaration where it stands, not at the first linearization."""
         try:
-            Declaration(str(of), str(wrt), method, **options)
+            Declaration(str(of), str(wrt), **options)
         except ValueError as error:
             raise ValueError(
-                f'{self.msginfo}: declare_partials({of!r}, {wrt!r}, method={method!r}): {error}'
+                f'{self.msginfo}: {function}({of!r}, {wrt!r}, method={options["method"]!r}): '
+                f'{error}'
             ) from None
 
 

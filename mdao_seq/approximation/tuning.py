@@ -7,6 +7,7 @@ from openmdao.core.component import Component
 from tqdm import tqdm
 
 from mdao_seq.approximation._openmdao.held import HeldComponent
+from mdao_seq.approximation._openmdao.held_group import declares_totals
 from mdao_seq.approximation._openmdao.plans import plan_as_declared, value_of_input
 from mdao_seq.approximation._openmdao.sampling import centre_of, outputs_along, rows_of_partial
 from mdao_seq.approximation._openmdao.systems import is_distributed, is_final
@@ -36,7 +37,7 @@ def tune_steps(
     problem : om.Problem
         Run, at the point of interest.
     comp : PerOutputFD or str
-        A component of the problem, or its path.
+        A component of the problem, or a group with `PerOutputFD.declare_totals`; or its path.
     budget : int or None
         Most evaluations per linearization: outputs are made to share steps so that the predicted
         error is least within it. None: each (of, wrt) its own step.
@@ -71,7 +72,10 @@ def tune_steps(
             raise ValueError(f'{component.msginfo}: {name} = {value}: must be positive')
     declared = [d for d in plan_as_declared(component).declarations if d.method == 'fd']
     if not declared:
-        raise ValueError(f'{component.msginfo}: no partial is declared with method fd')
+        what = 'partial'
+        if declares_totals(component):
+            what = 'total that its driver, or the last compute_totals, asks for'
+        raise ValueError(f'{component.msginfo}: no {what} is declared with method fd')
     return tune(component, declared, budget, accuracy, span, elements, announce)
 
 
@@ -181,8 +185,10 @@ def _choose(by_wrt, values, lines, budget, accuracy):
 
 
 def _check(component, comp):
-    if not isinstance(component, Component):
-        raise TypeError(f'tune_steps: {comp!r} is no component of the problem')
+    if not isinstance(component, Component) and not declares_totals(component):
+        raise TypeError(
+            f'tune_steps: {comp!r} is no component of the problem, nor a group with declare_totals'
+        )
     if not isinstance(component, HeldComponent):
         raise TypeError(
             f'{component.msginfo}: its steps cannot be tuned, since OpenMDAO would not keep them; '

@@ -8,9 +8,16 @@ from time import perf_counter
 import openmdao.api as om
 
 from mdao_seq._hook import listen, stop_listening
-from mdao_seq.approximation._openmdao.names import EVALUATES, LINEARIZE, UNDIVIDED
+from mdao_seq.approximation._openmdao.names import (
+    EVALUATES,
+    EVALUATES_WHOLE,
+    LINEARIZE,
+    UNDIVIDED,
+)
 from mdao_seq.approximation._openmdao.systems import (
     components_below,
+    groups_with_totals_below,
+    is_below,
     is_finding_sparsity,
     is_set_up,
     planned_evaluations,
@@ -63,6 +70,10 @@ class CallCounter:
             for name in CHECKS:
                 if hasattr(component, name):
                     self._listen(component, name, self._check)
+        for group in groups_with_totals_below(system):
+            self.counts.components.add(group.pathname)
+            self._listen(group, EVALUATES_WHOLE, self._run_group)
+            self._listen(group, LINEARIZE, self._linearize)
 
     def stop(self):
         """Leave every component as it was."""
@@ -95,15 +106,25 @@ class CallCounter:
         finally:
             seconds = perf_counter() - start
             asked = ASKED.get()
-            if asked is not None and asked.component is component:
-                self._add_asked(method, asked, seconds if asked.seconds is None else asked.seconds)
+            if asked is not None and asked.seconds is not None:
+                seconds = asked.seconds
+            if asked is not None and asked.system is component:
+                self._add_asked(method, asked, seconds)
             else:
-                self.counts.add(Key(component.pathname, method, *self._why(component)), 1, seconds)
+                why = self._why(component, asked)
+                self.counts.add(Key(component.pathname, method, *why), 1, seconds)
             self._after_each()
 
+    def _run_group(self, group, proceed):
+        """Count the runs of a group that its declared totals ask for, and no others."""
+        asked = ASKED.get()
+        if asked is None or asked.system is not group:
+            return proceed()
+        return self._evaluate(EVALUATES_WHOLE, group, proceed)
+
     def _add_asked(self, method, asked, seconds):
-        """Add a call that a held declaration asked for, or several, each for its points."""
-        path, points = asked.component.pathname, asked.points
+        """Add a call that held declarations asked for, each for its points."""
+        path, points = asked.system.pathname, asked.points
         if asked.cause:
             self.counts.add(Key(path, method, asked.cause, ''), len(points), seconds)
             return
@@ -114,7 +135,7 @@ class CallCounter:
             # The call is the first one's, as a shared point is its first declaration's.
             calls = 0
 
-    def _why(self, component):
+    def _why(self, component, asked):
         """Return (cause, declaration) of the evaluation that is running."""
         path = component.pathname
         if is_finding_sparsity(component):
@@ -124,6 +145,9 @@ class CallCounter:
         )
         if path in self._linearizing and approximated:
             return approximated, UNDIVIDED
+        if asked is not None and is_below(component, asked.system):
+            # A group above is run at a point of its totals, here or in another process.
+            return asked.cause or asked.points[0].method, ''
         return ('check' if self._checking else approximated or 'run'), ''
 
     def _linearize(self, component, proceed):

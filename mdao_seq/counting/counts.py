@@ -8,9 +8,12 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from mdao_seq._text_table import text_table
+from mdao_seq.approximation._openmdao.names import EVALUATES_WHOLE
 
 CAUSES = ('run', 'fd', 'cs', 'coloring', 'check', 'tune')
 
+
+MODEL = '(model)'  # shown for the empty path
 
 NOTHING_YET = (
     'no component is counted yet: run the problem first; a recorder counts once the problem, '
@@ -28,10 +31,10 @@ class Key(NamedTuple):
     Attributes
     ----------
     path : str
-        Path of the component.
+        Path of the component, or of a group whose totals are declared (empty for the model).
     method : str
         Which method was called: ``compute``, ``compute_batch``, ``apply_nonlinear`` or
-        ``solve_nonlinear``.
+        ``solve_nonlinear``; of a group, ``run_solve_nonlinear``.
     cause : {'run', 'fd', 'cs', 'coloring', 'check', 'tune'}
         Why: a run of the model, an approximation, the search for a coloring's sparsity, a
         derivative check, or `tune_steps`.
@@ -65,7 +68,8 @@ class CallCounts:
     Attributes
     ----------
     components : set of str
-        Paths of every component that is watched, also those never evaluated.
+        Paths of every component that is watched, also those never evaluated; and of groups whose
+        totals are declared.
     evaluations : dict of Key to int
         Evaluations.
     calls : dict of Key to int
@@ -105,7 +109,9 @@ class CallCounts:
         Parameters
         ----------
         path : str
-            Path or glob pattern of components; all by default.
+            Path or glob pattern of components; all by default. Or the path of a group whose totals
+            are declared: how often it was run for them; no pattern means a group, since its runs
+            are made of its components' evaluations.
         cause : {'run', 'fd', 'cs', 'coloring', 'check', 'tune'} or None
             Count only these. None: all.
 
@@ -141,7 +147,7 @@ class CallCounts:
         return sum(
             number
             for key, number in numbers.items()
-            if fnmatchcase(key.path, path) and cause in (None, key.cause)
+            if _is_meant(key, path) and cause in (None, key.cause)
         )
 
     def measured(self, path):
@@ -175,12 +181,15 @@ class CallCounts:
         header = ('component', *Row._fields[1:])
         rows = self.rows()
         sums = {
-            name: sum(getattr(row, name) for row in rows)
+            name: sum(getattr(row, name) for row in rows if row.method != EVALUATES_WHOLE)
             for name in ('calls', 'evaluations', 'seconds')
         }
         total = Row('total', None, None, None, predicted=None, **sums)
-        table = text_table(header, [*rows, total])
-        linearizations = ', '.join(f'{p}: {n}' for p, n in sorted(self.linearizations.items()))
+        shown = [row._replace(path=row.path or MODEL) for row in rows]
+        table = text_table(header, [*shown, total])
+        linearizations = ', '.join(
+            f'{p or MODEL}: {n}' for p, n in sorted(self.linearizations.items())
+        )
         return table + (f'\nlinearizations: {linearizations}' if linearizations else '')
 
     __str__ = table
@@ -204,8 +213,15 @@ class CallCounts:
                 pair = measured.get(declaration, 0), predicted.get(declaration, 0)
                 if pair[0] != pair[1]:
                     wrong.append(
-                        f'{path}: {declaration}: {pair[0]} evaluations measured, {pair[1]} '
-                        f'predicted for {self.linearizations.get(path, 0)} linearizations'
+                        f'{path or MODEL}: {declaration}: {pair[0]} evaluations measured, '
+                        f'{pair[1]} predicted for {self.linearizations.get(path, 0)} linearizations'
                     )
         if wrong:
             raise CallCountMismatch('\n'.join([*wrong, '', self.table()]))
+
+
+def _is_meant(key, path):
+    """Whether the path or pattern of a component, or the path of a group, means this key."""
+    if key.method == EVALUATES_WHOLE:
+        return key.path == path
+    return fnmatchcase(key.path, path)

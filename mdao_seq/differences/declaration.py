@@ -1,5 +1,6 @@
 """What a user declares for one (of, wrt): method, form, order, step and how the step is scaled."""
 
+from copy import copy
 from dataclasses import dataclass
 from math import inf
 from numbers import Real
@@ -106,6 +107,12 @@ class Declaration:
         for name in ('form', 'order', 'step_calc', 'minimum_step', 'bounds', 'extrapolate'):
             if getattr(self, name) not in (None, False):
                 raise ValueError(f'{name} {getattr(self, name)!r} has no meaning for complex step')
+
+    def for_output(self, of: str) -> 'Declaration':
+        """Return the same declaration of another output."""
+        other = copy(self)
+        object.__setattr__(other, 'of', of)
+        return other
 
     @property
     def stencil(self) -> Stencil:

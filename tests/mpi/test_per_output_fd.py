@@ -118,6 +118,34 @@ def test_distributed_variables_keep_each_declarations_step():
     np.testing.assert_allclose(totals['y1', 'serial'].ravel(), X**3, rtol=1e-8)
 
 
+def test_a_distributed_component_is_whole_in_each_group_of_num_par_fd():
+    class Spread(PerOutputFD, om.ExplicitComponent):
+        def setup(self):
+            mine = np.array_split(X, self.comm.size)[self.comm.rank]
+            self.add_input('x', mine, distributed=True)
+            self.add_output('y1', mine, distributed=True)
+            self.add_output('y2', mine, distributed=True)
+            self.declare_partials('y1', 'x', method='fd', form='central', step=1e-2)
+            self.declare_partials('y2', 'x', method='fd', form='central', step=2e-2)
+
+        def compute(self, inputs, outputs):
+            outputs['y1'] = inputs['x'] ** 3
+            outputs['y2'] = np.exp(inputs['x'])
+
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', Spread(num_par_fd=2))
+    problem.setup()
+    problem.run_model()
+    with count_calls(problem) as counts:
+        comp.run_linearize()
+    counts.verify()
+    assert COMM.allreduce(counts.total('comp')) == fd_cost(comp).total == 12
+    for of, slope in (('y1', central(1e-2)[0]), ('y2', central(2e-2)[1])):
+        np.testing.assert_allclose(
+            comp._jacobian['comp.' + of, 'comp.x'], np.diag(slope), atol=1e-9
+        )
+
+
 def test_components_of_a_parallel_group_are_differenced_each_on_its_rank():
     problem = om.Problem(reports=False)
     problem.model.add_subsystem('indeps', om.IndepVarComp('x', X))

@@ -16,34 +16,33 @@ class Job(NamedTuple):
         Who asks, for which point.
     changes : list of (str, int or ndarray of int, float or complex)
         What is added where: the vector ('inputs' or 'outputs'), flat indices into it, the offset.
+    seeds : tuple of str or None
+        Variables outside of whose reach nothing is run, where a group is evaluated.
     """
 
     asked: Asked
     changes: list
+    seeds: tuple | None = None
 
 
 def in_turn(system, method, jobs):
-    """Yield what `dispatch.evaluate` does, by a call for each point.
-
-    The residual of an explicit component is ``outputs computed - outputs now``, so that residual
-    differences are output differences; this is how OpenMDAO's own schemes evaluate.
-    """
+    """Yield what `dispatch.evaluate` does, by a call for each point."""
     vectors = system._inputs, system._outputs, system._residuals
     by_name = {'inputs': vectors[0], 'outputs': vectors[1]}
     start = [vector.asarray(copy=True) for vector in vectors]
-    run, residuals = system.run_apply_nonlinear, vectors[2]
+    frame = system._held_frame
+    run, gathered = frame.runner(method), frame.gathered
     with differencing(system, method):
         if method == 'cs':
             _restore(vectors, start)
-        for asked, changes in jobs:
+        for job in jobs:
             try:
-                for name, index, offset in changes:
+                for name, index, offset in job.changes:
                     by_name[name].iadd(offset, index)
-                token = ASKED.set(asked)
+                token = ASKED.set(job.asked)
                 try:
-                    run()
-                    found = residuals.asarray()
-                    result = found.imag if method == 'cs' else found.real
+                    found = run(job)
+                    result = gathered(found.imag if method == 'cs' else found.real)
                 except AnalysisError as error:
                     result = error
                 finally:

@@ -1,6 +1,7 @@
 """`HeldComponent` overrides the hooks through which a component approximates its partials.
 
 - ``_get_approx_scheme`` installs a `PlannedScheme` under the usual keys ``fd`` and ``cs``;
+- ``_linearize`` sees to it that the plan is that of now, and that it was run;
 - ``_add_approximations`` plans for every (of, wrt), where OpenMDAO keeps the last of each wrt;
 - ``_resolve_partials_patterns`` lets a later declaration replace an earlier one whole.
 
@@ -8,7 +9,6 @@ Declarations made from outside a component's setup and setup_partials come after
 """
 
 from collections.abc import Mapping, Sequence, Set
-from contextlib import nullcontext
 from types import MappingProxyType
 
 import openmdao
@@ -23,9 +23,9 @@ from mdao_seq.approximation._openmdao.names import (
     REPLACED,
     STOCK,
     absolute,
-    approximated_keys,
     relative,
 )
+from mdao_seq.approximation._openmdao.partials import Partials
 from mdao_seq.approximation._openmdao.plans import (
     build,
     build_with_replaced_steps,
@@ -38,13 +38,16 @@ from mdao_seq.approximation._openmdao.scheme import PlannedScheme
 
 
 class HeldComponent:
-    """The private half of `PerOutputFD`: plans and runs what was declared."""
+    """The private half of `PerOutputFD`: plans and runs what was declared.
+
+    What holds for groups, too, asks `_held_frame`; `held_group.HeldGroup` has what only they need.
+    """
 
     _held_plan = None
     _held_coloring = None
     _inside_setup = False
     _inside_declare_coloring = False
-    _held_runs: Mapping = MappingProxyType({})
+    _held_runs: Mapping | None = MappingProxyType({})
     _held_repeated: Sequence = ()
     _held_has_auto = False
     _declares_as_openmdao = False
@@ -54,8 +57,12 @@ class HeldComponent:
         super()._declare_options()
         declare_options(self)
 
+    @property
+    def _held_frame(self):
+        return Partials(self)
+
     def _get_approx_scheme(self, method):
-        if method not in STOCK:
+        if method not in STOCK or not self._held_frame.is_held:
             return super()._get_approx_scheme(method)
         return self._approx_schemes.setdefault(method, PlannedScheme(method))
 
@@ -88,45 +95,33 @@ class HeldComponent:
             super()._setup_partials()
         finally:
             self._inside_setup = False
-        for key, meta in self._declared_outside().items():
-            self._declared_partials_patterns.pop(key, None)
-            self._declared_partials_patterns[key] = meta
-            self._resolve_partials_patterns(*key, meta)
-        self._held_has_auto = any(
-            'step' in (meta.get(OURS) or ()) for meta in self._subjacs_info.values()
-        )
-        if self.matrix_free:
-            for of, wrt in approximated_keys(self):
-                raise RuntimeError(
-                    f'{self.msginfo}: d({relative(self, of)})/d({relative(self, wrt)}) is '
-                    'declared as an approximation, but the component is matrix-free (it defines '
-                    'compute_jacvec_product), so that it would never be computed. Set '
-                    'matrix_free = False in setup, or drop the declaration.'
-                )
+        self._held_frame.resolve()
 
     def _linearize(self, *args, **kwargs):
-        if self._held_has_auto:
-            self._tune_what_is_auto()
+        frame = self._held_frame
+        if not frame.is_held:
+            super()._linearize(*args, **kwargs)
+            return
         # By method declared: the plan of its points, and the method by which they were run.
         self._held_runs = {}
         # Owners of points that a batch which failed has cost a second time.
         self._held_repeated = []
+        frame.prepare()
+        if self._held_has_auto:
+            self._tune_what_is_auto()
         self.fd_errors.clear()
-        # An implicit component is linearized with its residuals scaled, but a difference is taken
-        # from residuals that are not: an explicit one unscales them itself.
-        scaled = not self.is_explicit()
-        with self._unscaled_context(residuals=[self._residuals]) if scaled else nullcontext():
+        with frame.unscaled():
             super()._linearize(*args, **kwargs)
         plan = self._held_plan
         if plan is None or plan.methods != self._held_runs.keys():
-            if approximated_keys(self) and not self.matrix_free:
+            if frame.approximates:
                 self._refuse_version()
 
     def _tune_what_is_auto(self):
         # Under an outer complex step a stand-in does: the component cannot be sampled.
         declared = [] if self.under_complex_step else untuned(self)
         if declared:
-            with self._unscaled_context(outputs=[self._outputs], residuals=[self._residuals]):
+            with self._held_frame.unscaled_whole():
                 self.replace_steps(self._tuned(declared))
 
     def _checked_plan(self):

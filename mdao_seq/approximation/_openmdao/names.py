@@ -1,5 +1,7 @@
 """Names: OpenMDAO's absolute and relative ones, and those under which we keep what it has not."""
 
+from fnmatch import fnmatchcase
+
 from openmdao.approximation_schemes.complex_step import ComplexStep
 from openmdao.approximation_schemes.finite_difference import FiniteDifference
 
@@ -13,7 +15,10 @@ UNDIVIDED = 'd(*)/d(*)'
 # What a component evaluates by.
 EVALUATES = ('compute', 'compute_batch', 'apply_nonlinear', 'solve_nonlinear')
 
-# The method that every linearization of a component passes through, whoever asks for it.
+# What a group evaluates by when it is differenced as a whole.
+EVALUATES_WHOLE = 'run_solve_nonlinear'
+
+# The method that every linearization of a system passes through, whoever asks for it.
 LINEARIZE = '_linearize'
 
 # The options that OpenMDAO does not have, a dict; under names of its own its schemes refuse them.
@@ -36,3 +41,8 @@ def relative(system, name):
 
 def approximated_keys(system) -> list[tuple[str, str]]:
     return [key for key, meta in system._subjacs_info.items() if meta.get('method') in STOCK]
+
+
+def names_any(name, patterns) -> bool:
+    """Whether a name is one of several, or matches a glob pattern among them."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

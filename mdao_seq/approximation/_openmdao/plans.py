@@ -1,43 +1,38 @@
-"""Evaluation plans of components: of held ones as declared, of others as OpenMDAO does it.
+"""Evaluation plans: of held systems as declared, of other components as OpenMDAO does it.
 
-A held component is planned from every approximated (of, wrt) that the totals need. OpenMDAO itself
+A held system is planned from every approximated (of, wrt) that the totals need. OpenMDAO itself
 keeps one declaration for each input, the last, and treats colorings scheme by scheme; `plan_stock`
 says what that costs.
 """
 
 from dataclasses import replace
 
-import numpy as np
-
 from mdao_seq.approximation._openmdao.colorings import colored_columns, coloring_of, colors_of
-from mdao_seq.approximation._openmdao.names import (
-    OPTIONS,
-    OURS,
-    absolute,
-    approximated_keys,
-    relative,
+from mdao_seq.approximation._openmdao.names import absolute, relative
+from mdao_seq.approximation._openmdao.partials import (
+    Partials,
+    as_openmdao_means,
+    wanted_keys,
 )
 from mdao_seq.differences.declaration import Declaration
 from mdao_seq.differences.plan import EvaluationPlan, joined
 from mdao_seq.differences.planning import build_plan
 
 
-def plan_declared(system, use_relevance=True, keep=None) -> EvaluationPlan:
-    """Plan what a held component declared, for the totals that are wanted at present."""
-    keys = _wanted_keys(system, use_relevance, keep)
-    return build_with_replaced_steps(system, [_declaration(system, key) for key in keys])
+def plan_declared(system, use_relevance=True, keep=None, frame=None) -> EvaluationPlan:
+    """Plan what a held system declared, for the totals that are wanted at present."""
+    frame = frame or system._held_frame
+    return build_with_replaced_steps(system, frame.declared(use_relevance, keep), keep, frame)
 
 
-def build_with_replaced_steps(system, declared) -> EvaluationPlan:
+def build_with_replaced_steps(system, declared, keep=None, frame=None) -> EvaluationPlan:
     """Plan declarations as they were made, but for the steps that were replaced since."""
-    steps = system.replaced_steps
-    return build(
-        system,
-        [
-            replace(d, step=steps[d], is_auto=False) if d in steps else _apart(d, k)
-            for k, d in enumerate(declared)
-        ],
-    )
+    steps, frame = system.replaced_steps, frame or system._held_frame
+    replaced = [
+        replace(d, step=steps[d], is_auto=False) if d in steps else _apart(d, k)
+        for k, d in enumerate(declared)
+    ]
+    return build(system, frame.completed(replaced, keep), frame)
 
 
 def _apart(declaration, number):
@@ -48,14 +43,15 @@ def _apart(declaration, number):
 
 
 def plan_as_declared(system) -> EvaluationPlan:
-    """Plan what a held component declared, without tuned steps, whatever is wanted at present."""
-    return build(system, [_declaration(system, key) for key in approximated_keys(system)])
+    """Plan what a held system declared, without tuned steps, whatever is wanted at present."""
+    system._held_frame.prepare()
+    return build(system, system._held_frame.declared(wanted=False))
 
 
 def untuned(system) -> list[Declaration]:
     """Return the declarations wanted at present whose step is still to be found."""
-    wanted = [_declaration(system, key) for key in _wanted_keys(system, True, None)]
-    return [d for d in wanted if d.is_auto and d not in system.replaced_steps]
+    declared = system._held_frame.declared()
+    return [d for d in declared if d.is_auto and d not in system.replaced_steps]
 
 
 def in_force(system):
@@ -84,62 +80,14 @@ def in_force(system):
 
 def value_of_input(system, wrt):
     """Return the present value of a variable that is differentiated by."""
-    return _value_of(system, absolute(system, wrt))
+    return system._held_frame.value(wrt)
 
 
-def _declaration(system, key):
-    meta = system._subjacs_info[key]
-    replaces = system.options['derivs_method']
-    if replaces == 'cs':
-        # OpenMDAO's option stands above what was declared, whose steps are not meant for it.
-        options = {'method': 'cs'}
-    elif system._declares_as_openmdao or replaces:
-        options = _as_openmdao_means(meta)
-    else:
-        options = {name: meta.get(name) for name in OPTIONS}
-    if options['method'] == 'fd':
-        options |= meta.get(OURS) or {}
-    try:
-        return Declaration(*(relative(system, name) for name in key), **options)
-    except ValueError as error:
-        raise ValueError(f'{system.msginfo}: {error}') from None
-
-
-def _as_openmdao_means(meta):
-    """Return the options of a declaration that was written for OpenMDAO alone.
-
-    There a step of zero means the default, a negative one steps the other way, and no minimum step
-    means that the step may vanish.
-    """
-    step = np.asarray(meta.get('step') or 0.0).item()
-    if meta['method'] == 'cs':
-        return {'method': 'cs', 'step': abs(step) or None}
-    options = {name: meta.get(name) or None for name in OPTIONS} | {'step': abs(step) or None}
-    if step < 0:
-        form = options['form'] or 'forward'
-        options['form'] = {'forward': 'backward', 'backward': 'forward'}.get(form, form)
-    return options
-
-
-def _wanted_keys(system, use_relevance, keep, by_wrt_only=False):
-    """Approximated (of, wrt) that the driver or compute_totals needs at present."""
-    keys = [
-        key
-        for key in approximated_keys(system)
-        if keep is None or keep(*(relative(system, name) for name in key))
-    ]
-    linear_solver = system.linear_solver
-    if not use_relevance or not (linear_solver is None or linear_solver.use_relevance()):
-        return keys
-    relevance = system._relevance
-    with relevance.all_seeds_active():
-        first = 1 if by_wrt_only else 0
-        return [key for key in keys if all(map(relevance.is_relevant, key[first:]))]
-
-
-def build(system, declarations, with_colors=True):
-    values = {d.wrt: _value_of(system, absolute(system, d.wrt)) for d in declarations}
-    colors = colors_of(system) if with_colors else []
+def build(system, declarations, frame=None, with_colors=True):
+    """Plan declarations of a system, held or not, at its present values."""
+    frame = frame or system._held_frame
+    values = {d.wrt: frame.value(d.wrt) for d in declarations}
+    colors = colors_of(system, frame) if with_colors else []
     # The first linearization looks for a coloring, and may find none that is worth it.
     awaited = (
         coloring_of(system) is None
@@ -150,9 +98,9 @@ def build(system, declarations, with_colors=True):
         return build_plan(
             declarations,
             values,
-            system.pathname,
+            system.pathname or '(model)',
             colors,
-            known=colored_columns(system) if with_colors else (),
+            known=colored_columns(system, frame) if with_colors else (),
             bound=_why_bound(awaited, declarations),
         )
     except ValueError as error:
@@ -167,17 +115,6 @@ def _why_bound(awaits_coloring, declarations):
     return ''
 
 
-def _value_of(system, wrt):
-    """Return the value of a variable, whole also when it is distributed."""
-    vector = system._inputs if wrt in system._var_abs2meta['input'] else system._outputs
-    meta = system._var_allprocs_abs2meta
-    meta = meta['input'][wrt] if wrt in meta['input'] else meta['output'][wrt]
-    if not meta['distributed']:
-        return vector._abs_get_val(wrt)
-    local = vector._abs_get_val(wrt) if wrt in vector._views else np.empty(0)
-    return np.concatenate(system.comm.allgather(np.asarray(local)))
-
-
 def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
     """Plan what OpenMDAO itself does with the declarations of a component that is not held.
 
@@ -185,7 +122,7 @@ def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
     """
     metas = {}
     # OpenMDAO looks at the inputs' relevance only, and fills its schemes from the end.
-    for of, wrt in reversed(_wanted_keys(system, use_relevance, keep, by_wrt_only=True)):
+    for of, wrt in reversed(wanted_keys(system, use_relevance, keep, by_wrt_only=True)):
         meta = system._subjacs_info[of, wrt]
         if not any(wrt in of_method for of_method in metas.values()):
             metas.setdefault(meta['method'], {})[wrt] = meta
@@ -194,26 +131,27 @@ def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
 
 def _plan_by_scheme(system, metas):
     """Plan from what OpenMDAO's schemes hold: by method, options by input."""
-    plans = []
-    colored = {absolute(system, wrt) for wrt, _ in colored_columns(system)}
+    plans, frame = [], Partials(system)
+    colored = {absolute(system, wrt) for wrt, _ in colored_columns(system, frame)}
     for method, of_method in metas.items():
         in_colors = [wrt for wrt in of_method if wrt in colored]
         if in_colors:
             # Each scheme runs every color, with the options of the first input that it finds.
             options = {**of_method[in_colors[0]], 'method': method}
-            plans.append(build(system, _undivided(system, dict.fromkeys(colored, options))))
+            every = _undivided(system, dict.fromkeys(colored, options))
+            plans.append(build(system, every, frame))
         alone = {
             wrt: {**meta, 'method': method}
             for wrt, meta in of_method.items()
             if not (colored and 'coloring' in meta)
         }
-        plans.append(build(system, _undivided(system, alone), with_colors=False))
+        plans.append(build(system, _undivided(system, alone), frame, with_colors=False))
     return joined(plans, system.pathname)
 
 
 def _undivided(system, metas):
     return [
-        Declaration('*', relative(system, wrt), **_as_openmdao_means(meta))
+        Declaration('*', relative(system, wrt), **as_openmdao_means(meta))
         for wrt, meta in metas.items()
     ]
 

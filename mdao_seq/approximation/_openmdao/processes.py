@@ -6,11 +6,12 @@ from math import ceil
 from time import perf_counter
 
 import numpy as np
+from openmdao.core.component import Component
 
 from mdao_seq._hook import listen, stop_all, tell, without_hooks
 from mdao_seq.approximation._openmdao.batching import in_one_batch, takes_batches
 from mdao_seq.approximation._openmdao.evaluating import Job, in_turn
-from mdao_seq.approximation._openmdao.names import EVALUATES, absolute
+from mdao_seq.approximation._openmdao.names import EVALUATES, EVALUATES_WHOLE, absolute
 from mdao_seq.approximation.asking import ASKED, Asked
 from mdao_seq.approximation.workers import WorkerCrashed, map_in_processes
 
@@ -31,15 +32,16 @@ def in_processes(system, method, jobs):
     number = min(system.options['fd_workers'], len(jobs))
     size = ceil(len(jobs) / number) if takes_batches(system) else 1
     # Without the component, which is there already.
-    bare = [(job.asked.points, job.changes) for job in jobs]
+    bare = [(job.asked.points, *job[1:]) for job in jobs]
     tasks = [bare[start : start + size] for start in range(0, len(bare), size)]
     here = _Elsewhere(system, method)
+    by_path = {each.pathname: each for each in _evaluated(system)}
     try:
         for results, calls, repeated in map_in_processes(here, tasks, number):
-            for name, points, seconds in calls:
+            for path, name, points, seconds in calls:
                 token = ASKED.set(Asked(system, points, seconds=seconds))
                 try:
-                    tell(system, name)
+                    tell(by_path[path], name)
                 finally:
                     ASKED.reset(token)
             system._held_repeated += repeated
@@ -84,28 +86,33 @@ class _Elsewhere:
 
     def __call__(self, task):
         """Return the results, the calls and what was repeated."""
-        jobs = [Job(Asked(self.system, points), changes) for points, changes in task]
+        jobs = [Job(Asked(self.system, points), *rest) for points, *rest in task]
         return _noting_calls(self.system, self.method, jobs)
 
 
 def _noting_calls(system, method, jobs):
     calls = []
 
-    def note(name, component, proceed):
+    def note(name, evaluated, proceed):
         asked, start = ASKED.get(), perf_counter()
         try:
             return proceed()
         finally:
-            if asked is not None and asked.component is component:
-                calls.append((name, asked.points, perf_counter() - start))
+            calls.append((evaluated.pathname, name, asked.points, perf_counter() - start))
 
     system._held_repeated = []
-    for name in EVALUATES:
-        # Who counts in the parent is told there.
-        stop_all(system, name)
-        if hasattr(system, name):
-            listen(system, name, partial(note, name))
+    for each in _evaluated(system):
+        for name in (*EVALUATES, EVALUATES_WHOLE):
+            # Who counts in the parent is told there.
+            stop_all(each, name)
+            if hasattr(each, name):
+                listen(each, name, partial(note, name))
     return kept(in_this_process(system, method, jobs)), calls, system._held_repeated
+
+
+def _evaluated(system):
+    """Return what is evaluated by an evaluation of a system: itself, and the components below."""
+    return [system, *system.system_iter(recurse=True, typ=Component)]
 
 
 def kept(results):
@@ -113,7 +120,7 @@ def kept(results):
     return [result.copy() if isinstance(result, np.ndarray) else result for result in results]
 
 
-def _told(system, points, changes):
+def _told(system, points, changes, seeds=None):
     """Name the elements that a job perturbs, and the declaration that it is for."""
     elements = []
     for kind, index, offset in changes:

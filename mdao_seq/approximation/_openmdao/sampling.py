@@ -1,9 +1,8 @@
-"""Evaluate a component along one element of one input, and say which rows belong to a partial."""
+"""Evaluate a system along one element of an input, for those who choose steps."""
 
 import numpy as np
 
 from mdao_seq.approximation._openmdao.evaluating import Job, in_turn
-from mdao_seq.approximation._openmdao.names import absolute
 
 
 def outputs_along(system):
@@ -20,20 +19,18 @@ def outputs_along(system):
     -------
     callable
         ``at(asked, wrt, element, offset)``: values of all rows, shape (rows,); NaN where the
-        component raised AnalysisError.
+        system raised AnalysisError.
     """
-    vectors = {wrt: vector for wrt, _, _, vector, _, _ in system._get_jac_wrts()}
-    centre = centre_of(system)
-    # An explicit component's residual is its outputs computed less those that it has.
-    base = centre if system.is_explicit() else 0.0
+    frame = system._held_frame
+    centre = frame.outputs()
+    base = centre if frame.finds_changes else 0.0
 
     def at(asked, wrt, element, offset):
-        name = absolute(system, wrt)
-        vector = vectors[name]
-        kind = 'inputs' if vector is system._inputs else 'outputs'
-        job = Job(asked, [(kind, vector.get_range(name)[0] + element, offset)])
-        for found in in_turn(system, 'fd', [job]):
-            result = base + found if isinstance(found, np.ndarray) else np.full(centre.size, np.nan)
+        places = frame.places(wrt)
+        change = places.vector, places.indices[element], offset
+        for found in in_turn(system, 'fd', [Job(asked, [change], frame.seeds([wrt]))]):
+            worked = isinstance(found, np.ndarray)
+            result = base + found if worked else np.full(centre.size, np.nan)
         return _agreed(system, result)
 
     return at
@@ -41,8 +38,7 @@ def outputs_along(system):
 
 def centre_of(system):
     """Return what `outputs_along` would return at offset zero, without evaluating."""
-    vector = system._outputs if system.is_explicit() else system._residuals
-    return _agreed(system, vector.asarray(copy=True))
+    return _agreed(system, system._held_frame.outputs())
 
 
 def _agreed(system, values):
@@ -53,15 +49,4 @@ def _agreed(system, values):
 
 def rows_of_partial(system, of, wrt, element):
     """Return the rows of one partial that one element of an input may change."""
-    start, end = next(
-        (start, end)
-        for name, start, end, _, _ in system._get_jac_ofs()
-        if name == absolute(system, of)
-    )
-    rows = np.arange(start, end)
-    meta = system._subjacs_info[absolute(system, of), absolute(system, wrt)]
-    if meta.get('diagonal'):
-        return rows[element : element + 1]
-    if meta.get('rows') is not None:
-        return rows[np.asarray(meta['rows'])[np.asarray(meta['cols']) == element]]
-    return rows
+    return system._held_frame.rows_of_partial(of, wrt, element)

@@ -1,6 +1,6 @@
-"""The approximation scheme of held components: it runs the points of an evaluation plan.
+"""The approximation scheme of held systems: it runs the points of an evaluation plan.
 
-A block of the plan is laid out over the component's vectors once (`_layout`); each linearization
+A block of the plan is laid out over the system's vectors once (`_layout`); each linearization
 then perturbs, evaluates, and lets every `Combination` write its rows and no others.
 """
 
@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 from openmdao.approximation_schemes.approximation_scheme import ApproximationScheme
-from openmdao.utils.general_utils import LocalRangeIterable
 from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
 
 from mdao_seq.approximation._openmdao.colorings import color_rows
 from mdao_seq.approximation._openmdao.dispatch import evaluate
 from mdao_seq.approximation._openmdao.evaluating import Job
-from mdao_seq.approximation._openmdao.names import STOCK, absolute
+from mdao_seq.approximation._openmdao.names import STOCK
 from mdao_seq.approximation._openmdao.plans import build
 from mdao_seq.approximation.asking import Asked
 from mdao_seq.approximation.combining import Combination, Failures
@@ -22,7 +21,7 @@ from mdao_seq.differences.declaration import Declaration
 
 
 class PlannedScheme(ApproximationScheme):
-    """Runs the points of one method of a component's evaluation plan.
+    """Runs the points of one method of a system's evaluation plan.
 
     Parameters
     ----------
@@ -43,17 +42,19 @@ class PlannedScheme(ApproximationScheme):
     def compute_approximations(self, system, jac):
         """Evaluate the points and write each declaration's rows, and no others, into `jac`."""
         plan, method = system._current_plan(), self.method
+        if method not in plan.methods:
+            return
         if method == 'cs' and system.under_complex_step:
             plan, method = _real_steps_instead(system, plan), 'fd'
         system._held_runs = {**system._held_runs, self.method: (plan, method)}
+        frame = system._held_frame
         # The layout is made once for a plan; only relative steps make a new plan each time.
-        if self._layout is None or not (
-            self._layout[0] is plan and self._layout[1] is jac._subjacs
-        ):
-            self._layout = plan, jac._subjacs, _layout(system, jac, plan, method)
-        sweeps, jobs = self._layout[2]
-        failures = Failures(system, system._inputs, system._outputs)
-        at_base = system._residuals.asarray(copy=True).real
+        if self._layout is None or not (self._layout[0] is plan and self._layout[1].is_of(jac)):
+            targets = frame.targets(jac)
+            self._layout = plan, targets, *_layout(system, frame, targets, plan, method)
+        _, targets, sweeps, jobs = self._layout
+        failures = Failures(system, frame)
+        at_base = frame.at_base()
         results = evaluate(system, method, jobs)
         try:
             for sweep in sweeps:
@@ -70,6 +71,7 @@ class PlannedScheme(ApproximationScheme):
                             combination.write(columns, values, at_base, failures)
         finally:
             results.close()
+        targets.finish()
 
     def _reset(self):
         super()._reset()
@@ -77,7 +79,7 @@ class PlannedScheme(ApproximationScheme):
 
 
 class _Sweep(NamedTuple):
-    """A block of the plan, laid out over a component's vectors and partials.
+    """A block of the plan, laid out over a system's vectors and derivatives.
 
     Attributes
     ----------
@@ -95,8 +97,8 @@ class _Sweep(NamedTuple):
     parts: list
 
 
-def _layout(system, jac, plan, method):
-    """Lay the points of one method out over the vectors and partials of a component.
+def _layout(system, frame, targets, plan, method):
+    """Lay the points of one method out over the vectors and derivatives of a system.
 
     Returns
     -------
@@ -106,28 +108,23 @@ def _layout(system, jac, plan, method):
         The evaluations, lane by lane. Without changes where the element lives on another rank:
         every rank evaluates for every element of a distributed input, since compute is collective.
     """
-    rows = {of: slice(start, end) for of, start, end, _, _ in system._get_jac_ofs()}
-    vectors = {
-        wrt: 'inputs' if vector is system._inputs else 'outputs'
-        for wrt, _, _, vector, _, _ in system._get_jac_wrts()
-    }
-    rows_of_color = dict(color_rows(system)) if any(b.at_once for b in plan.blocks) else {}
-    indices, columns = {}, {}
-    for wrt in {part.wrt for block in plan.blocks for part in block.parts}:
-        indices[wrt] = list(LocalRangeIterable(system, absolute(system, wrt)))
-        numbers = iter(range(len(indices[wrt])))
-        columns[wrt] = [None if index is None else next(numbers) for index in indices[wrt]]
+    rows = frame.rows()
+    rows_of_color = dict(color_rows(system, frame)) if any(b.at_once for b in plan.blocks) else {}
+    wrts = {part.wrt for block in plan.blocks for part in block.parts}
+    place_of = {wrt: frame.places(wrt) for wrt in wrts}
 
     def target(part, elements, at_once):
         """Where the elements of one part in one lane are perturbed and written."""
         wrt = part.wrt
-        local = [e for e in elements if indices[wrt][e] is not None]
-        index = np.array([indices[wrt][e] for e in local]) if len(local) > 1 else None
-        if len(local) == 1:
-            index = indices[wrt][local[0]]
-        own = [rows_of_color[wrt, e] if at_once else None for e in local]
-        written = [(columns[wrt][e], o) for e, o in zip(local, own, strict=True)]
-        return (vectors[absolute(system, wrt)] if local else None), index, written
+        vector, indices, columns = place_of[wrt]
+        local = [i for i in (indices[e] for e in elements) if i is not None]
+        index = np.array(local) if len(local) > 1 else local[0] if local else None
+        written = [
+            (columns[e], rows_of_color[wrt, e] if at_once else None)
+            for e in elements
+            if columns[e] is not None
+        ]
+        return (vector if local else None), index, written
 
     sweeps, jobs = [], []
     for block in plan.blocks:
@@ -143,7 +140,7 @@ def _layout(system, jac, plan, method):
             )
             for k in chosen
         ]
-        lanes = []
+        lanes, seeds = [], frame.seeds([part.wrt for part in block.parts])
         for elements in block.lanes:
             lane = [
                 target(part, of_part, block.at_once)
@@ -151,19 +148,20 @@ def _layout(system, jac, plan, method):
             ]
             lanes.append([columns for *_, columns in lane])
             jobs += [
-                Job(asked, [(*lane[part][:2], o) for part, o in offsets if lane[part][0]])
+                Job(asked, [(*lane[part][:2], o) for part, o in offsets if lane[part][0]], seeds)
                 for asked, offsets in points
             ]
         parts = []
         for number, part in enumerate(block.parts):
             combined = {}
             for declaration, used, weights, base_weight, estimate in part.uses:
-                if declaration.method == method:
+                # Of what another rank has, only the evaluations are made here.
+                if declaration.method == method and declaration.of in rows:
                     places = tuple(place[k] for k in used)
                     offsets = tuple(dict(points[p][1])[number] for p in places)
                     key = places, offsets, weights, base_weight, estimate
-                    of, wrt = (absolute(system, n) for n in (declaration.of, part.wrt))
-                    partial = rows[of], jac._subjacs[of, wrt], declaration
+                    of, wrt = declaration.of, part.wrt
+                    partial = rows[of], targets[of, wrt], declaration
                     combined.setdefault(key, []).append(partial)
             parts.append(
                 [

@@ -5,12 +5,14 @@ from collections import Counter
 from openmdao.core.component import Component
 from openmdao.core.constants import _SetupStatus
 from openmdao.core.driver import Driver
+from openmdao.core.group import Group
 from openmdao.core.problem import Problem
 from openmdao.utils import hooks
 from openmdao.utils.file_utils import _load_and_exec
 
 from mdao_seq.approximation._openmdao.dispatch import share
 from mdao_seq.approximation._openmdao.held import HeldComponent
+from mdao_seq.approximation._openmdao.held_group import declares_totals
 from mdao_seq.approximation._openmdao.names import UNDIVIDED, absolute
 from mdao_seq.approximation._openmdao.plans import planned_by_schemes
 
@@ -19,9 +21,11 @@ def planned_evaluations(system) -> dict[str, int] | None:
     """Return what the linearization just made should have cost, by declaration.
 
     A component that is not held is planned from what its schemes hold, which do not tell
-    declarations apart; None where it has none.
+    declarations apart. None where it has none, and where a group was linearized otherwise.
     """
     if isinstance(system, HeldComponent):
+        if not system._held_frame.is_held or system._held_runs is None:
+            return None
         evaluations = Counter(system._held_repeated)
         for plan, method in system._held_runs.values():
             evaluations.update(plan.evaluations(method, share(system)))
@@ -30,10 +34,12 @@ def planned_evaluations(system) -> dict[str, int] | None:
     return None if plan is None else {UNDIVIDED: plan.total}
 
 
-def group_differenced_above(component) -> str | None:
+def group_differenced_above(system) -> str | None:
     """Return the name of a group above that approximates its derivatives as a whole, if any."""
-    group = component._problem_meta['model_ref']()
-    for name in component.pathname.split('.') if group is not None else ():
+    group = system._problem_meta['model_ref']()
+    for name in system.pathname.split('.'):
+        if group is None or group is system:
+            return None
         if group._owns_approx_jac:
             return f"the group '{group.pathname}'" if group.pathname else 'the model'
         group = group._get_subsystem(name)
@@ -51,10 +57,12 @@ def is_final(system) -> bool:
 
 
 def is_distributed(system) -> bool:
-    """Whether variables of a component are spread over several processes."""
+    """Whether variables of a system are spread over several processes, or live on some only."""
     metas = system._var_allprocs_abs2meta
     return system.comm.size > 1 and any(
-        meta['distributed'] for kind in ('input', 'output') for meta in metas[kind].values()
+        (system._var_sizes[kind] == 0).any()
+        or any(meta['distributed'] for meta in metas[kind].values())
+        for kind in ('input', 'output')
     )
 
 
@@ -84,6 +92,20 @@ def components_below(system) -> list[Component]:
     """Return the components of a set-up system that live on this process, itself included."""
     every = system.system_iter(include_self=True, recurse=True)
     return [s for s in every if isinstance(s, Component)]
+
+
+def is_below(component, group) -> bool:
+    """Whether a component stands in a group of the same problem."""
+    path = f'{group.pathname}.' if group.pathname else ''
+    same_problem = component._problem_meta is group._problem_meta
+    return same_problem and component is not group and component.pathname.startswith(path)
+
+
+def groups_with_totals_below(system) -> list[Group]:
+    """Return the groups of a set-up system whose totals are declared, itself included."""
+    return [
+        each for each in system.system_iter(include_self=True, typ=Group) if declares_totals(each)
+    ]
 
 
 _on_component_setup: list = []
