@@ -125,7 +125,7 @@ class _ElementLine:
     def __init__(self, component, declared, values, element):
         self.component, self.declared, self.element = component, declared, element
         self.wrt = declared[0].wrt
-        self.value, self.size = float(values[element]), values.size
+        self.values = values
         # Where an element is zero, the magnitude of its input, or 1.
         self.scale = float(abs(values[element]) or np.abs(values).max() or 1.0)
         self.multipliers = {d: float(d.scales(values)[element]) for d in declared}
@@ -136,22 +136,25 @@ class _ElementLine:
 
     @property
     def most_evaluations(self):
+        # No stencil that bounds put in the place of the declared one has more points.
         tried = sum(len(d.stencil.offsets) for d in self.declared)
         return MOST_EVALUATIONS + BATCH * len(self.declared) + ROUNDS * tried
 
     def start(self, at, span):
         component, wrt = self.component, self.wrt
-        lower, upper = (side[self.element] for side in _bounds(self.declared, self.size))
+        bounds = _bounds(self.declared, self.values.size)
+        # A little less, so that no sum of value and offset is rounded beyond.
+        lower, upper = (
+            (side[self.element] - self.values[self.element]) * (1 - 1e-12) for side in bounds
+        )
 
         def evaluate(offset):
-            if not lower <= self.value + offset <= upper:
-                return np.full(self.sampled.size, np.nan)
             point = Point(((0, offset),), self.declared[0], tuple(self.declared))
             return at(Asked(component, (point,), 'tune'), wrt, self.element, offset)[self.sampled]
 
         try:
             centre = centre_of(component)[self.sampled]
-            self.sampler = LineSampler(evaluate, centre, self.scale, span)
+            self.sampler = LineSampler(evaluate, centre, self.scale, span, lower, upper)
             self.sampler.refine(batches=len(self.declared))
         except ValueError as error:
             raise ValueError(
@@ -164,12 +167,18 @@ class _ElementLine:
         return self.sampler.add(
             offset.real * steps[declaration] * self.multipliers[declaration]
             for declaration in self.declared
-            for offset in declaration.stencil.offsets
+            for offset in self._stencil(declaration, steps[declaration]).offsets
         )
+
+    def _stencil(self, declaration, step):
+        """Return the stencil that the declaration takes here with a step."""
+        step = step * self.multipliers[declaration]
+        stencils, (taken,) = declaration.stencils_by_step(self.values, self.element, [step])
+        return stencils[taken]
 
     def of(self, declaration):
         multiplier, rows = self.multipliers[declaration], self.rows[declaration]
-        return Line(self.sampler.sample, self.scale, multiplier, rows)
+        return Line(self.sampler.sample, self.scale, multiplier, rows, self.values, self.element)
 
 
 def _choose(by_wrt, values, lines, budget, accuracy):

@@ -147,25 +147,58 @@ class Declaration:
         x = np.ravel(np.asarray(value).real).astype(float)
         if self.bounds is None:
             return [self.stencil], np.zeros(x.size, dtype=int)
-        steps = self.steps(value)
-        try:
-            lower, upper = (np.broadcast_to(bound, x.shape) for bound in self.bounds)
-        except ValueError:
-            raise ValueError(f'{self}: bounds {self.bounds} are not of size {x.size}') from None
-        highest = min(cast(int, self.order), 3)
-        sides = [stencil(side, o) for o in range(highest, 0, -1) for side in SIDES]
-        found = np.full(x.size, -1)
-        candidates = [self.stencil, *sides]
-        for k, candidate in enumerate(candidates):
-            points = x + np.outer([offset.real for offset in candidate.offsets], steps)
-            inside = ((points >= lower) & (points <= upper)).all(axis=0)
-            found[(found < 0) & inside] = k
+        lower, upper = self._bounds_of(x.size)
+        candidates, found = self._within(x, self.steps(value), lower, upper)
         if (found < 0).any():
             e = int(np.argmin(found))
             raise ValueError(
                 f'{self}: no point within the bounds [{lower[e]:g}, {upper[e]:g}] at '
                 f'{self.wrt}[{e}] = {x[e]:g}; widen them or choose a smaller step'
             )
+        return candidates, found
+
+    def stencils_by_step(
+        self, value: ArrayLike, element: int, steps: ArrayLike
+    ) -> tuple[list[Stencil], NDArray[np.int64]]:
+        """Return the stencils that one element would take with other steps.
+
+        Parameters
+        ----------
+        value : array_like
+            Present value of `wrt`, any shape, ``n`` elements.
+        element : int
+            Which of them.
+        steps : array_like, shape (m,)
+            Its steps, in the units of `wrt`.
+
+        Returns
+        -------
+        list of Stencil
+            The declared one first.
+        ndarray of int, shape (m,)
+            Indices into the list; -1 where no stencil is left.
+        """
+        x, steps = np.ravel(np.asarray(value).real), np.asarray(steps, dtype=float)
+        lower, upper = (bound[element] for bound in self._bounds_of(x.size))
+        return self._within(x[element], steps, lower, upper)
+
+    def _bounds_of(self, size: int) -> list[NDArray[np.float64]]:
+        bounds = (-inf, inf) if self.bounds is None else self.bounds
+        try:
+            return [np.broadcast_to(bound, size) for bound in bounds]
+        except ValueError:
+            raise ValueError(f'{self}: bounds {self.bounds} are not of size {size}') from None
+
+    def _within(self, x, steps, lower, upper):
+        """Return the candidates, and for each step the first that keeps to the bounds, or -1."""
+        highest = min(cast(int, self.order), 3)
+        sides = [stencil(side, o) for o in range(highest, 0, -1) for side in SIDES]
+        candidates = [self.stencil, *sides]
+        found = np.full(steps.size, -1)
+        for k, candidate in enumerate(candidates):
+            points = x + np.outer([offset.real for offset in candidate.offsets], steps)
+            inside = ((points >= lower) & (points <= upper)).all(axis=0)
+            found[(found < 0) & inside] = k
         return candidates, found
 
     @property

@@ -36,12 +36,18 @@ class Line(NamedTuple):
         What a declared step is multiplied by there.
     rows : ndarray of int
         Rows that belong to the partial.
+    value : ndarray
+        The whole input, and
+    element : int
+        which element of it this is: bounds may leave another stencil there.
     """
 
     sample: LineSample
     scale: float
     multiplier: float
     rows: NDArray[np.int64]
+    value: NDArray[np.float64] = np.zeros(1)
+    element: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,16 +104,16 @@ def error_curve(declaration: Declaration, lines: Sequence[Line]) -> ErrorCurve:
     Returns
     -------
     ErrorCurve
-        Its least error is the step to take. It is infinite where a point of the stencil would lie
-        as far out as one that failed.
+        Its least error is the step to take. It is that of the stencil that the bounds leave at each
+        step, and infinite where they leave none, or where a point would lie as far out as one that
+        failed.
 
     Raises
     ------
     ValueError
         If no step is left.
     """
-    stencil = declaration.stencil
-    reach = max(abs(offset) for offset in stencil.offsets)
+    reach = max(abs(offset) for offset in declaration.stencil.offsets)
     # A relative step of an element at zero is its minimum step, whatever is declared.
     moving = [line for line in lines if line.multiplier > 0]
     largest = min((line.sample.model.reach / line.multiplier for line in moving), default=1.0)
@@ -115,13 +121,11 @@ def error_curve(declaration: Declaration, lines: Sequence[Line]) -> ErrorCurve:
     steps = _preferred(smallest, largest / reach)
     squared = np.zeros(len(steps))
     for line in moving:
-        model, actual = line.sample.model, steps * line.multiplier
-        squared += (model.error(stencil, actual)[:, line.rows] ** 2).sum(axis=1)
-        for offset in stencil.offsets:
-            room = line.sample.above if offset.real > 0 else line.sample.below
-            squared[actual * abs(offset) >= room * (1 - 1e-9)] = np.inf
+        squared += _squared_error(declaration, line, steps * line.multiplier)
     if not np.isfinite(squared).any():
-        raise ValueError(f'{declaration}: too many points failed to tell a step')
+        raise ValueError(
+            f'{declaration}: too many points failed, or are beyond the bounds, to tell a step'
+        )
     parts = [
         (
             line.sample.model.derivative[line.rows],
@@ -138,13 +142,26 @@ def error_curve(declaration: Declaration, lines: Sequence[Line]) -> ErrorCurve:
     curve = ErrorCurve(
         declaration,
         steps,
-        np.sqrt(squared) if noise.any() else np.zeros(len(steps)),
+        np.sqrt(squared if noise.any() else np.where(np.isfinite(squared), 0.0, np.inf)),
         float(np.linalg.norm(value)),
         float(np.linalg.norm(uncertainty)),
         float(np.sqrt(np.mean(noise**2))) if noise.size else 0.0,
         '',
     )
     return replace(curve, remark=_remark(curve, is_smooth, is_trend))
+
+
+def _squared_error(declaration, line, steps):
+    """Return the expected squared error along one line, by its step there."""
+    stencils, taken = declaration.stencils_by_step(line.value, line.element, steps)
+    squared = np.full(len(steps), np.inf)
+    for k in set(taken[taken >= 0]):
+        error = (line.sample.model.error(stencils[k], steps)[:, line.rows] ** 2).sum(axis=1)
+        for offset in stencils[k].offsets:
+            room = line.sample.above if offset.real > 0 else line.sample.below
+            error[steps * abs(offset) >= room * (1 - 1e-9)] = np.inf
+        squared[taken == k] = error[taken == k]
+    return squared
 
 
 def _remark(curve, is_smooth, is_trend):

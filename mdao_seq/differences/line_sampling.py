@@ -17,7 +17,7 @@ from mdao_seq.differences.local_model import LocalModel
 from mdao_seq.differences.noise import Verdict, noise_of
 from mdao_seq.differences.taylor_series import TINY
 
-COMB = np.arange(-4, 4)
+TEETH = 8  # of a comb
 COMB_SPACING = 1e-6  # of the scale, at first
 COMBS = 3
 RATIO = 3.0
@@ -33,7 +33,7 @@ SAME = 1e-9  # offsets that agree to this are one
 ROUNDING = 0.3 * np.finfo(float).eps  # standard deviation of a rounded number, relative
 
 # The centre is known; it stands in every comb.
-MOST_EVALUATIONS = COMBS * (len(COMB) - 1) + 2 * (RUNGS + TIMES_DEEPER * MORE_RUNGS)
+MOST_EVALUATIONS = COMBS * (TEETH - 1) + 2 * (RUNGS + TIMES_DEEPER * MORE_RUNGS)
 
 WIDER = 100.0
 _WIDER = {
@@ -84,6 +84,8 @@ class LineSampler:
         Magnitude of what varies along the line, positive.
     span : float
         The largest offset, in scales.
+    lower, upper : float
+        Offsets that no point lies beyond.
 
     Attributes
     ----------
@@ -104,6 +106,8 @@ class LineSampler:
         centre: NDArray[np.float64],
         scale: float,
         span: float = 0.3,
+        lower: float = -np.inf,
+        upper: float = np.inf,
     ):
         self._evaluate = evaluate
         self._offsets = [0.0]
@@ -111,7 +115,9 @@ class LineSampler:
         self._failed: list[float] = []
         self._values = [np.asarray(centre, dtype=float)]
         self.evaluations = 0
-        self._rungs = span * scale * RATIO ** -np.arange(RUNGS, dtype=float)
+        self._lower, self._upper = lower, upper
+        largest = min(span * scale, max(-lower, upper))
+        self._rungs = largest * RATIO ** -np.arange(RUNGS, dtype=float)
         self._at(np.concatenate([self._rungs, -self._rungs]))
         varies = np.ptp(np.array(self._values), axis=0) > 0
         self._noise = self._comb(COMB_SPACING * scale, varies)
@@ -127,12 +133,12 @@ class LineSampler:
     def refine(self, batches: int) -> None:
         """Sample where the derivatives gain most from it, until that is little.
 
-        Each batch is `BATCH` points within one window: in pairs, since the derivative at the centre
-        is in the difference of a pair alone, and with the density of Chebyshev's nodes, at which
-        high powers are told apart best (Trefethen, Approximation Theory and Approximation Practice,
-        2013, chapter 5). The window is the one for which the uncertainties are expected to shrink
-        most, in the geometric mean over the outputs (sequential Bayesian design: Chaloner and
-        Verdinelli, Stat. Sci. 10, 1995).
+        Each batch is `BATCH` points within one window: in pairs where both sides are open, since
+        the derivative at the centre is in the difference of a pair alone, and with the density of
+        Chebyshev's nodes, at which high powers are told apart best (Trefethen, Approximation Theory
+        and Approximation Practice, 2013, chapter 5). The window is the one for which the
+        uncertainties are expected to shrink most, in the geometric mean over the outputs
+        (sequential Bayesian design: Chaloner and Verdinelli, Stat. Sci. 10, 1995).
 
         Parameters
         ----------
@@ -141,7 +147,7 @@ class LineSampler:
         """
         for batch in range(batches):
             model = self.sample.model
-            choices = [_pairs(series.radius, batch) for series in model.series]
+            choices = [self._batch(series.radius, batch) for series in model.series]
             noisy = model.spread > 0
             gains = [np.log(model.promise(choice)[noisy]).sum() for choice in choices]
             if max(gains) <= np.log(WORTHWHILE) * noisy.sum():
@@ -157,6 +163,7 @@ class LineSampler:
             for offset in dict.fromkeys(offsets)
             if np.abs(known - offset).min() > SAME * abs(offset)
             and abs(offset) <= self._rungs.max() * (1 + SAME)
+            and self._lower <= offset <= self._upper
         ]
         if new:
             self._at(new)
@@ -164,9 +171,11 @@ class LineSampler:
         return bool(new)
 
     def _at(self, offsets):
-        """Evaluate; points that failed are not kept."""
+        """Evaluate within the bounds; points that failed are not kept."""
         found = []
         for offset in offsets:
+            if not self._lower <= offset <= self._upper:
+                continue
             if offset == 0:
                 found.append(self._values[0])
                 continue
@@ -180,6 +189,23 @@ class LineSampler:
             else:
                 self._failed.append(float(offset))
         return np.array(found)
+
+    def _teeth(self, spacing):
+        """Return equally spaced offsets about the centre, or beside it where a bound is near."""
+        spacing = min(spacing, (self._upper - self._lower) / TEETH)
+        first, last = np.ceil(self._lower / spacing), np.floor(self._upper / spacing)
+        return spacing * (np.clip(-(TEETH // 2), first, last - TEETH + 1) + np.arange(TEETH))
+
+    def _batch(self, radius, batch):
+        """Return offsets of one batch, where points may lie; no two batches have a common one."""
+        phase = (batch + 0.5) * GOLDEN % 1
+        lower = max(-radius, self._lower, -self.sample.below)
+        upper = min(radius, self._upper, self.sample.above)
+        if upper == -lower:
+            half = upper * np.sin(np.pi / BATCH * (np.arange(BATCH // 2) + phase))
+            return np.concatenate([half, -half])
+        nodes = np.cos(np.pi / BATCH * (np.arange(BATCH) + phase))
+        return (lower + upper) / 2 + (upper - lower) / 2 * nodes
 
     def _learn(self):
         values = np.array(self._values)
@@ -219,7 +245,7 @@ class LineSampler:
         level = np.full(varies.size, np.nan)
         tried: dict[float, float] = {}
         for _ in range(COMBS if varies.any() else 0):
-            noise = noise_of(self._at(spacing * COMB))
+            noise = noise_of(self._at(self._teeth(spacing)))
             level = np.where(np.isnan(level), noise.level, level)
             lacking = [_WIDER[noise.verdict[n]] for n in np.flatnonzero(varies & np.isnan(level))]
             if not lacking:
@@ -231,13 +257,6 @@ class LineSampler:
             other = tried.get(1 / factor)
             spacing = spacing * factor if other is None else np.sqrt(spacing * other)
         return np.nan_to_num(level)
-
-
-def _pairs(radius, batch):
-    """Return offsets of one batch; no two batches have a common one."""
-    places = (np.arange(BATCH // 2) + (batch + 0.5) * GOLDEN % 1) / (BATCH // 2)
-    offsets = radius * np.sin(np.pi / 2 * places)
-    return np.concatenate([offsets, -offsets])
 
 
 def _rounding(values):

@@ -105,9 +105,10 @@ def _one_step(curves, size):
 def _growth(curve, steps):
     """Return the logarithm of how many times the error is its least, at some of its steps."""
     least = curve.error.min()
+    error = curve.error[np.searchsorted(curve.steps, steps)]
     if not least > 0:
-        return np.zeros(len(steps))
-    return np.log(curve.error[np.searchsorted(curve.steps, steps)] / least)
+        return np.where(np.isfinite(error), 0.0, np.inf)
+    return np.log(error / least)
 
 
 def shared_steps(

@@ -17,9 +17,9 @@ class Root(Held):
         super().compute(inputs, outputs)
 
 
-def run(declarations, x):
+def run(declarations, x, kind=Root):
     problem = om.Problem(reports=False)
-    comp = problem.model.add_subsystem('comp', Root(declarations=declarations, x=list(x)))
+    comp = problem.model.add_subsystem('comp', kind(declarations=declarations, x=list(x)))
     problem.setup()
     problem.run_model()
     return problem, comp
@@ -82,6 +82,46 @@ def test_tuning_keeps_to_them():
     problem, comp = run([declared], [0.5, 3.0])
     tune_steps(problem, comp, announce=lambda text: None).apply(comp)
     np.testing.assert_allclose(totals(problem, 'y2'), np.exp([0.5, 3.0]), rtol=1e-4)
+
+
+class NoisyRoot(Root):
+    """y2 with a relative noise of 1e-8."""
+
+    rng = np.random.default_rng(3)
+
+    def compute(self, inputs, outputs):
+        super().compute(inputs, outputs)
+        outputs['y2'] *= 1 + 1e-8 * self.rng.standard_normal(2)
+
+
+@pytest.mark.parametrize(
+    ('form', 'order', 'norm', 'constant'),
+    [
+        ('forward', 1, 2**0.5, 1 / 2),
+        ('central', 2, 6.5**0.5, 1 / 3),
+        ('central', 6, 530**0.5 / 6, 1 / 4),
+    ],
+)
+def test_at_a_bound_the_step_is_that_of_the_one_sided_stencil(form, order, norm, constant):
+    """Both elements stand at a bound, and the least of (c h**p)**2 + (norm sigma / h)**2 is sought.
+
+    c is that of the one-sided stencil of order p <= 3, times the next derivative of exp.
+    """
+    declared = {'of': 'y2', 'wrt': 'x', 'method': 'fd', 'form': form, 'order': order}
+    steps, least = [], min(order, 3)
+    for _ in range(5):
+        problem, comp = run([declared | {'bounds': (0.0, 3.0)}], [0.0, 3.0], NoisyRoot)
+        said = []
+        with count_calls(problem) as counts:
+            table = tune_steps(problem, comp, announce=said.append)
+        assert counts.total('comp') == table.spent <= table.announced
+        steps.append(table['y2', 'x'].step)
+        assert table['y2', 'x'].value == pytest.approx(np.linalg.norm(np.exp([0, 3])), rel=1e-5)
+        table.apply(comp)
+        np.testing.assert_allclose(totals(problem, 'y2'), np.exp([0.0, 3.0]), rtol=1e-3)
+        assert not comp.fd_fallbacks
+    expected = (norm * 1e-8 / (constant * least**0.5)) ** (1 / (least + 1))
+    assert np.median(steps) == pytest.approx(expected, rel=0.5)
 
 
 @pytest.mark.parametrize('bounds', [(1.0,), (2.0, 1.0), (np.nan, 1.0), 'ab', 3.0])

@@ -167,6 +167,23 @@ def test_points_that_fail_are_done_without():
         sampled(lambda x: 1.0 if x == 1.0 else np.nan)
 
 
+@pytest.mark.parametrize(('lower', 'upper'), [(0.0, np.inf), (-0.2, 0.0), (-1e-7, 0.01)])
+def test_one_sided_samples_tell_derivative_and_noise_and_none_lies_beyond(lower, upper):
+    rng, offsets = np.random.default_rng(1), []
+
+    def evaluate(offset):
+        offsets.append(offset)
+        return np.atleast_1d(np.exp(1 + offset) * (1 + 1e-9 * rng.standard_normal()))
+
+    sampler = LineSampler(evaluate, evaluate(0.0), 1.0, lower=lower, upper=upper)
+    sampler.refine(batches=2)
+    assert sampler.evaluations == len(offsets) - 1
+    assert lower <= min(offsets) and max(offsets) <= upper
+    assert sampler.sample.noise[0] == pytest.approx(1e-9 * np.e, rel=0.7)
+    model = sampler.sample.model
+    assert abs(model.derivative[0] - np.e) < 3 * model.uncertainty[0] < 1e-4
+
+
 def test_no_more_is_evaluated_than_was_said():
     for function in (np.exp, lambda x: np.sin(1e5 * x), lambda x: float(np.float16(x))):
         assert sampled(function).evaluations <= MOST_EVALUATIONS
