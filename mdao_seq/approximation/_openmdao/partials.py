@@ -19,7 +19,6 @@ from mdao_seq.approximation._openmdao.names import (
 )
 from mdao_seq.differences.declaration import Declaration
 
-
 _AS_IT_IS = nullcontext()
 
 
