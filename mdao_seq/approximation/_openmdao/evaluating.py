@@ -30,8 +30,7 @@ def in_turn(system, method, jobs):
     vectors = system._inputs, system._outputs, system._residuals
     by_name = {'inputs': vectors[0], 'outputs': vectors[1]}
     start = [vector.asarray(copy=True) for vector in vectors]
-    frame = system._held_frame
-    run, gathered = frame.runner(method), frame.gathered
+    run = system._held_frame.runner(method)
     with differencing(system, method):
         if method == 'cs':
             _restore(vectors, start)
@@ -41,8 +40,7 @@ def in_turn(system, method, jobs):
                     by_name[name].iadd(offset, index)
                 token = ASKED.set(job.asked)
                 try:
-                    found = run(job)
-                    result = gathered(found.imag if method == 'cs' else found.real)
+                    result = run(job)
                 except AnalysisError as error:
                     result = error
                 finally:

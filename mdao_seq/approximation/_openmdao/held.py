@@ -9,10 +9,12 @@ Declarations made from outside a component's setup and setup_partials come after
 """
 
 from collections.abc import Mapping, Sequence, Set
+from functools import cached_property
 from types import MappingProxyType
 
 import openmdao
 from openmdao.core.constants import _SetupStatus
+from openmdao.core.group import Group
 from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
 
 from mdao_seq.approximation._openmdao.colorings import coloring_of, drop_stale_coloring, fits
@@ -35,6 +37,7 @@ from mdao_seq.approximation._openmdao.plans import (
     untuned,
 )
 from mdao_seq.approximation._openmdao.scheme import PlannedScheme
+from mdao_seq.approximation._openmdao.totals import Totals
 
 
 class HeldComponent:
@@ -57,9 +60,9 @@ class HeldComponent:
         super()._declare_options()
         declare_options(self)
 
-    @property
+    @cached_property
     def _held_frame(self):
-        return Partials(self)
+        return (Totals if isinstance(self, Group) else Partials)(self)
 
     def _get_approx_scheme(self, method):
         if method not in STOCK or not self._held_frame.is_held:

@@ -7,7 +7,6 @@
 """
 
 from openmdao.core.constants import _SetupStatus
-from openmdao.core.group import Group
 from openmdao.utils.om_warnings import OMInvalidCheckDerivativesOptionsWarning, issue_warning
 
 from mdao_seq.approximation._openmdao.colorings import coloring_of
@@ -26,10 +25,6 @@ class HeldGroup:
     _held_is_checked = False
     _held_is_scaled = False
     _held_totals = ()
-
-    @property
-    def _held_frame(self):
-        return Totals(self) if isinstance(self, Group) else super()._held_frame
 
     @property
     def _held_kept(self):

@@ -19,6 +19,8 @@ from mdao_seq.approximation._openmdao.names import (
 )
 from mdao_seq.differences.declaration import Declaration
 
+_AS_IT_IS = nullcontext()
+
 
 class Places(NamedTuple):
     """Where the elements of a variable are perturbed, and which columns they fill.
@@ -96,7 +98,7 @@ class Partials:
         """
         system = self._system
         if system.is_explicit():
-            return nullcontext()
+            return _AS_IT_IS
         return system._unscaled_context(residuals=[system._residuals])
 
     def unscaled_whole(self):
@@ -160,25 +162,25 @@ class Partials:
         """Nothing is left out of an evaluation, whatever it is for."""
 
     def runner(self, method):
-        """Return a function that evaluates a job and returns the residuals, real or complex.
+        """Return a function that evaluates a job and returns the residuals.
 
         The residual of an explicit component is ``outputs computed - outputs now``, so that
         residual differences are output differences; this is how OpenMDAO's own schemes evaluate.
         """
         run, residuals = self._system.run_apply_nonlinear, self._system._residuals
 
-        def at(job):
+        def real(job):
             run()
-            return residuals.asarray()
+            return residuals.asarray().real
 
-        return at
+        def imaginary(job):
+            run()
+            return residuals.asarray().imag
 
-    def gathered(self, found):
-        """Return residuals as they are: rows of the partials."""
-        return found
+        return imaginary if method == 'cs' else real
 
     def at_base(self):
-        """Return what `gathered` would of the present point."""
+        """Return what `runner` would find at the present point."""
         return self._system._residuals.asarray(copy=True).real
 
     @property

@@ -69,6 +69,7 @@ class _Elsewhere:
         """Leave out what leads from the component to its model: nothing there is evaluated."""
         state = without_hooks(self.system)
         state |= {'_jacobian': None, '_approx_schemes': {}}
+        state.pop('_held_frame', None)  # which leads back to the whole component
         meta = self.system._problem_meta
         state['_problem_meta'] = {k: v for k, v in meta.items() if k != 'model_ref'}
         portable = copy(self.system)

@@ -57,7 +57,10 @@ class Totals:
     def __init__(self, system, context=None):
         self._system = system
         self._context = context
-        self._is_model = not system.pathname
+
+    @property
+    def _is_model(self):
+        return not self._system.pathname
 
     # ---- what is declared
 
@@ -308,25 +311,25 @@ class Totals:
     # ---- evaluations
 
     def runner(self, method):
-        """Return a function that runs the group for a job and returns its outputs."""
+        """Return a function that runs the group for a job.
+
+        It returns ``responses found - responses now``, from every rank: rows of the Jacobian.
+        Differences are taken of these, so that what does not change has a derivative of zero, not
+        of rounding errors, in which a coloring would find no sparsity.
+        """
         system = self._system
         outputs, relevance = system._outputs, system._relevance
-        self._base = self.outputs() if method == 'fd' else 0.0
+        now = self.outputs()
 
         def at(job):
             with relevance.seeds_active(job.seeds) if job.seeds else nullcontext():
                 system.run_solve_nonlinear()
-            return outputs.asarray()
+            found = outputs.asarray()
+            if method == 'cs':
+                return self._responses(found.imag)
+            return self._responses(found.real) - now
 
         return at
-
-    def gathered(self, found):
-        """Return ``responses found - responses now``, from every rank: rows of the Jacobian.
-
-        Differences are taken of these, so that what does not change has a derivative of zero, not
-        of rounding errors, in which a coloring would find no sparsity.
-        """
-        return self._responses(found) - self._base
 
     def _responses(self, outputs):
         if not self._is_model:
@@ -340,7 +343,7 @@ class Totals:
         return kept.scatter._get_total_result(outputs, kept.column)
 
     def at_base(self):
-        """Return what `gathered` would of the present point."""
+        """Return what `runner` would find at the present point."""
         return np.zeros_like(self.outputs())
 
     def outputs(self):
