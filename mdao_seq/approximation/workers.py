@@ -50,7 +50,7 @@ def map_in_processes(function: Callable, tasks: Sequence, number: int) -> Iterat
     Exception
         What the function raised, with the worker's traceback as a note.
     """
-    context: Any = multiprocessing.get_context(_start_method())
+    context: Any = multiprocessing.get_context(start_method())
     workers: dict[Any, Any] = {}
     at_work: dict[Any, int] = {}
     waiting = iter(range(len(tasks)))
@@ -93,7 +93,8 @@ def map_in_processes(function: Callable, tasks: Sequence, number: int) -> Iterat
             worker.join()
 
 
-def _start_method() -> str:
+def start_method() -> str:
+    """Return how processes are started: forked where nobody asks for another way."""
     chosen = multiprocessing.get_start_method(allow_none=True)
     return chosen or ('fork' if 'fork' in multiprocessing.get_all_start_methods() else 'spawn')
 

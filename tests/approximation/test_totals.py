@@ -1,6 +1,7 @@
 """declare_totals: a group that is differenced as a whole, with a step for each response."""
 
 import copy
+import multiprocessing
 
 import numpy as np
 import openmdao.api as om
@@ -523,6 +524,13 @@ def test_points_in_processes(place):
         path = f'{group.pathname}.comp'.lstrip('.')
         assert counts.total(group.pathname) == counts.total(path, cause='fd') == 12
     np.testing.assert_array_equal(*found)
+
+
+def test_a_group_is_not_sent_to_spawned_processes(monkeypatch):
+    monkeypatch.setattr(multiprocessing, 'get_start_method', lambda allow_none: 'spawn')
+    group = Pair(totals=SEED, fd_workers=2)
+    with pytest.raises(RuntimeError, match='fd_workers = 2: a group cannot be sent'):
+        totals(problem_of(group))
 
 
 # ---- setup, copies, errors ----------------------------------------------------------------------

@@ -7,13 +7,14 @@ from time import perf_counter
 
 import numpy as np
 from openmdao.core.component import Component
+from openmdao.core.group import Group
 
 from mdao_seq._hook import listen, stop_all, tell, without_hooks
 from mdao_seq.approximation._openmdao.batching import in_one_batch, takes_batches
 from mdao_seq.approximation._openmdao.evaluating import Job, in_turn
 from mdao_seq.approximation._openmdao.names import EVALUATES, EVALUATES_WHOLE, absolute
 from mdao_seq.approximation.asking import ASKED, Asked
-from mdao_seq.approximation.workers import WorkerCrashed, map_in_processes
+from mdao_seq.approximation.workers import WorkerCrashed, map_in_processes, start_method
 
 
 def in_this_process(system, method, jobs):
@@ -27,6 +28,12 @@ def in_processes(system, method, jobs):
         raise RuntimeError(
             f'{system.msginfo}: fd_workers = {system.options["fd_workers"]} works in one process '
             'of MPI only; use num_par_fd'
+        )
+    if isinstance(system, Group) and start_method() != 'fork':
+        raise RuntimeError(
+            f'{system.msginfo}: fd_workers = {system.options["fd_workers"]}: a group cannot be '
+            f'sent to processes that are started by {start_method()!r}; where they cannot be '
+            'forked, use num_par_fd under MPI'
         )
     jobs = list(jobs)
     number = min(system.options['fd_workers'], len(jobs))
