@@ -28,7 +28,8 @@ BATCH = 12
 WORTHWHILE = 1.1  # times surer, by a batch
 GOLDEN = (5**0.5 - 1) / 2
 SMOOTH = 3.0  # a spread within this many times the noise is noise
-KNOWN, OTHER = 0.03, 0.1  # relative to a slope: how well it is known, what is another one
+KNOWN = 0.03  # uncertainty relative to a slope
+OTHER = 10.0  # standard deviations from a slope to another one
 SAME = 1e-9  # offsets that agree to this are one
 ROUNDING = 0.3 * np.finfo(float).eps  # standard deviation of a rounded number, relative
 
@@ -234,7 +235,7 @@ class LineSampler:
         for series in model.series:
             trend = np.maximum(np.abs(series.slope), TINY)
             doubt = series.deviation / trend
-            is_other = np.abs(series.slope - model.derivative) > OTHER * trend
+            is_other = np.abs(series.slope - model.derivative) > OTHER * series.deviation
             better = is_other & (doubt < best) & (series.spread > SMOOTH * level)
             coarse = np.where(better, series.spread, coarse)
             best = np.where(better, doubt, best)

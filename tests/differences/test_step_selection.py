@@ -128,6 +128,20 @@ def test_a_stopped_solver_is_smooth_between_its_jumps_and_still_noisy():
     assert sampler.sample.noise[0] > 1e-7
 
 
+def test_a_slope_between_jumps_that_differs_by_little_is_not_the_trends_either():
+    """6 % lie between the two here: it is by their uncertainties that they are told apart."""
+
+    def solved(x):
+        cell = (1 + 0.36 * x * x) / 2**18
+        return (np.floor(np.sqrt(0.6 * x) / cell) + 0.5) * cell
+
+    sampler = sampled(solved)
+    sampler.refine(batches=2)
+    model = sampler.sample.model
+    assert abs(model.derivative[0] / (0.5 * 0.6**0.5) - 1) < 1e-3
+    assert 1e-6 < model.uncertainty[0] < 1e-3
+
+
 def test_an_event_is_kept_out():
     """A jump at 0.5 % of the input: the steps stay below, whatever the ladder has seen."""
 
