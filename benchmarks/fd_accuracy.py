@@ -35,6 +35,7 @@ FORMS = [
 ]
 DRAWS = 20
 GRID = 200
+CLOSE = 1.5  # errors within this many times each other
 SPAN = 0.3
 
 
@@ -138,8 +139,13 @@ def peers_by_step(rng):
     return found
 
 
+def times(error, other):
+    """Return how many times another error one is; equal ones are once, also where both are 0."""
+    return 1.0 if error == other else error / other if other > 0 else np.inf
+
+
 def measure(components, seed=0):
-    """Return ratios by form and shares by noise, wins by peer, evaluations, and the worst pairs."""
+    """Return ratios by form and shares by noise and peer, evaluations, and the worst pairs."""
     rng = np.random.default_rng(seed)
     by_form = {form: [] for form in FORMS}
     by_kind = {}
@@ -163,7 +169,7 @@ def measure(components, seed=0):
                 if form == ('forward', 1):
                     for name, step_of in by_step.items():
                         other = median_error(output, form, [step_of(output)], draws)[0]
-                        against[name].append(mine <= other)
+                        against[name].append(times(mine, other))
         tables = [tuned(outputs, ('central', 2), rng) for _ in range(5)]
         for k, output in enumerate(outputs):
             exact = abs(output.at * output.slope(output.at))
@@ -172,7 +178,8 @@ def measure(components, seed=0):
                 found = [value_of(output) for _ in range(5)]
                 errors = [abs(abs(value) - exact) for value, _ in found]
                 theirs[name].append(np.median([calls for _, calls in found]))
-                against[name].append(mine <= np.nan_to_num(np.median(errors), nan=np.inf))
+                other = np.nan_to_num(np.median(errors), nan=np.inf)
+                against[name].append(times(mine, other))
     kinds = {kind: (float(np.mean(np.array(r) <= 3)), len(r)) for kind, r in by_kind.items()}
     return by_form, kinds, against, spent, theirs, sorted(worst, reverse=True)
 
@@ -181,10 +188,12 @@ def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--components', type=int, default=60)
+    parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--json', metavar='PATH', help='write the rows there')
     arguments = parser.parse_args()
-    print(f'{__doc__.splitlines()[0]}\n{platform.machine()}, {arguments.components} components\n')
-    by_form, kinds, against, spent, theirs, worst = measure(arguments.components)
+    what = f'{arguments.components} components, seed {arguments.seed}'
+    print(f'{__doc__.splitlines()[0]}\n{platform.machine()}, {what}\n')
+    by_form, kinds, against, spent, theirs, worst = measure(arguments.components, arguments.seed)
     every = np.concatenate([by_form[form] for form in FORMS])
     rows = [
         (f'{form} {order}', np.mean(np.array(r) <= 3), float(np.median(r)), len(r))
@@ -198,14 +207,22 @@ def main():
     peers = [
         (
             name,
-            float(np.mean(wins)),
-            len(wins),
+            float(np.mean(np.array(ratios) <= 1)),
+            float(np.mean(np.abs(np.log(np.maximum(ratios, 1e-300))) <= np.log(CLOSE))),
+            len(ratios),
             1.0 if name not in theirs else float(np.median(theirs[name])),
             1.0 if name not in theirs else ours / 4,
         )
-        for name, wins in against.items()
+        for name, ratios in against.items()
     ]
-    header = ('peer', 'ours not worse', 'pairs', 'evaluations per derivative', 'ours')
+    header = (
+        'peer',
+        'ours not worse',
+        'within 1.5x',
+        'pairs',
+        'evaluations per derivative',
+        'ours',
+    )
     print(text_table(header, peers))
     print('\nfarthest from the best: ' + '; '.join(f'{r:.0f}x {name}' for r, name in worst[:8]))
     if arguments.json:

@@ -28,9 +28,10 @@ def tune_steps(
     """Find a step for every finite difference that a component declares.
 
     Along each input the component is evaluated near its present point: closely spaced, for the
-    noise of each output (ECNoise, Moré and Wild 2011), and at all scales, for the shape. From these
-    samples the error of every declared form is predicted at every step, and the step with the least
-    is taken. What is declared as complex step or exact is left alone.
+    noise of each output (ECNoise, Moré and Wild 2011), at all scales, for the shape, and where the
+    derivatives gain most, a batch for each declaration. From these samples the error of every
+    declared form is predicted at every step, and the step with the least is taken. What is declared
+    as complex step or exact is left alone.
 
     Parameters
     ----------
