@@ -4,8 +4,8 @@ import openmdao.api as om
 from openmdao.core.component import Component
 from openmdao.utils.om_warnings import issue_warning
 
-from mdao_seq.approximation._openmdao.held import HeldComponent
 from mdao_seq.approximation._openmdao.held_group import declares_totals, plan_totals
+from mdao_seq.approximation._openmdao.held_system import HeldSystem
 from mdao_seq.approximation._openmdao.names import names_any
 from mdao_seq.approximation._openmdao.plans import plan_declared, plan_stock
 from mdao_seq.approximation._openmdao.systems import group_differenced_above, is_final
@@ -68,7 +68,7 @@ def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
     if declares_totals(comp):
         plan = plan_totals(comp, ofs, wrts)
     else:
-        plan = (plan_declared if isinstance(comp, HeldComponent) else plan_stock)(comp, keep=keep)
+        plan = (plan_declared if isinstance(comp, HeldSystem) else plan_stock)(comp, keep=keep)
     if not plan.declarations and (of, wrt) != (None, None):
         raise ValueError(f'{comp.msginfo}: of={of!r}, wrt={wrt!r} match no approximated derivative')
     return plan

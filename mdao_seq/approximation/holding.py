@@ -5,7 +5,7 @@ from functools import cache
 import openmdao.api as om
 
 from mdao_seq._hook import listen
-from mdao_seq.approximation._openmdao.held import HeldComponent, hold_from_here
+from mdao_seq.approximation._openmdao.held_component import HeldComponent, hold_from_here
 from mdao_seq.approximation._openmdao.systems import (
     is_set_up,
     on_component_setup,

@@ -3,7 +3,7 @@
 from openmdao.core.component import Component
 from openmdao.core.group import Group
 
-from mdao_seq.approximation._openmdao.held import HeldComponent
+from mdao_seq.approximation._openmdao.held_component import HeldComponent
 from mdao_seq.approximation._openmdao.held_group import HeldGroup
 from mdao_seq.approximation._openmdao.names import OURS
 from mdao_seq.differences.declaration import Declaration

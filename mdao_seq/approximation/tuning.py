@@ -6,8 +6,8 @@ import numpy as np
 from openmdao.core.component import Component
 from tqdm import tqdm
 
-from mdao_seq.approximation._openmdao.held import HeldComponent
 from mdao_seq.approximation._openmdao.held_group import declares_totals
+from mdao_seq.approximation._openmdao.held_system import HeldSystem
 from mdao_seq.approximation._openmdao.plans import plan_as_declared, value_of_input
 from mdao_seq.approximation._openmdao.sampling import centre_of, outputs_along, rows_of_partial
 from mdao_seq.approximation._openmdao.systems import is_distributed, is_final
@@ -199,7 +199,7 @@ def _check(component, comp):
         raise TypeError(
             f'tune_steps: {comp!r} is no component of the problem, nor a group with declare_totals'
         )
-    if not isinstance(component, HeldComponent):
+    if not isinstance(component, HeldSystem):
         raise TypeError(
             f'{component.msginfo}: its steps cannot be tuned, since OpenMDAO would not keep them; '
             'give it the mixin PerOutputFD, or call hold_declarations(problem) before setup'

@@ -176,15 +176,22 @@ class CallCounts:
         ]
         return rows
 
+    def sums(self):
+        """Return calls, evaluations and seconds of all components, a dict.
+
+        The runs of a group are made of its components' evaluations, and are not added to them.
+        """
+        rows = [row for row in self.rows() if row.method != EVALUATES_WHOLE]
+        return {
+            name: sum(getattr(row, name) for row in rows)
+            for name in ('calls', 'evaluations', 'seconds')
+        }
+
     def table(self):
         """Return the rows as a text table, with the total."""
         header = ('component', *Row._fields[1:])
         rows = self.rows()
-        sums = {
-            name: sum(getattr(row, name) for row in rows if row.method != EVALUATES_WHOLE)
-            for name in ('calls', 'evaluations', 'seconds')
-        }
-        total = Row('total', None, None, None, predicted=None, **sums)
+        total = Row('total', None, None, None, predicted=None, **self.sums())
         shown = [row._replace(path=row.path or MODEL) for row in rows]
         table = text_table(header, [*shown, total])
         linearizations = ', '.join(

@@ -13,6 +13,7 @@ from openmdao.utils.reports_system import register_report
 from mdao_seq._files import replacing
 from mdao_seq.approximation._openmdao.systems import problem_name
 from mdao_seq.counting.counter import CallCounter
+from mdao_seq.counting.counts import MODEL
 
 NAME = 'mdao_seq_calls'
 
@@ -60,12 +61,12 @@ def calls_page(counts, title='Evaluations'):
     """
     rows = counts.rows()
     most = max((row.evaluations for row in rows), default=1) or 1
-    total, seconds = sum(row.evaluations for row in rows), sum(row.seconds for row in rows)
-    summary = f'{total} evaluations in {seconds:.3g} s'
+    sums = counts.sums()
+    summary = f'{sums["evaluations"]} evaluations in {sums["seconds"]:.3g} s'
     lines = []
     for row in rows:
         differs = ' class="differs"' if row.predicted not in (None, row.evaluations) else ''
-        words = ''.join(f'<td>{escape(word)}</td>' for word in row[:4])
+        words = ''.join(f'<td>{escape(word)}</td>' for word in (row.path or MODEL, *row[1:4]))
         expected = '' if row.predicted is None else row.predicted
         lines.append(
             f'<tr{differs}>{words}<td class="number">{row.calls}</td>'

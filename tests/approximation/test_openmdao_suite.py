@@ -34,7 +34,7 @@ import sys
 from functools import cache
 from openmdao.core import group, problem, total_jac
 from mdao_seq import PerOutputFD
-from mdao_seq.approximation._openmdao import held, held_group
+from mdao_seq.approximation._openmdao import held_group, held_system
 
 OWN = {module.__file__ for module in (group, problem, total_jac, held_group)}
 stock = group.Group.approx_totals
@@ -49,7 +49,7 @@ def approx_totals(self, method='fd', step=None, form=None, step_calc=None):
         return stock(self, method=method, step=step, form=form, step_calc=step_calc)
     if not isinstance(self, PerOutputFD):
         self.__class__ = held_class(type(self))
-        held.declare_options(self)
+        held_system.declare_options(self)
     self._held_totals = []
     options = {'form': form, 'step_calc': step_calc} if method == 'fd' else {}
     self.declare_totals('*', '*', method=method, step=step, **options)

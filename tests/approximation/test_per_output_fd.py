@@ -421,7 +421,7 @@ def test_a_matrix_free_component_with_fd_is_an_error():
 @pytest.mark.parametrize('passed_by', ['_add_approximations', 'compute_approximations'])
 def test_a_version_of_openmdao_that_passes_us_by_is_refused(passed_by, monkeypatch):
     """As on 3.36 to 3.39: no evaluation, or one step for all, and no word."""
-    from mdao_seq.approximation._openmdao.held import HeldComponent
+    from mdao_seq.approximation._openmdao.held_component import HeldComponent
     from mdao_seq.approximation._openmdao.scheme import PlannedScheme
 
     if passed_by == '_add_approximations':
@@ -431,6 +431,21 @@ def test_a_version_of_openmdao_that_passes_us_by_is_refused(passed_by, monkeypat
     problem = problem_of(Held(declarations=[fd('y1', 0.01), fd('y2', 0.05)]))
     with pytest.raises(RuntimeError, match=r'OpenMDAO \d.* did not run the approximations'):
         problem.model.run_linearize()
+
+
+def test_a_version_that_lacks_a_hook_is_refused_at_setup(monkeypatch):
+    """As on 3.36 to 3.39, which have no _add_approximations."""
+    from openmdao.core.component import Component
+
+    from mdao_seq.approximation._openmdao import versions
+
+    monkeypatch.delattr(Component, '_add_approximations')
+    versions._lacking.cache_clear()
+    try:
+        with pytest.raises(RuntimeError, match=r'lacks Component._add_approximations.*3\.40\.0'):
+            problem_of(Held(declarations=[fd('y1', 0.01)]))
+    finally:
+        versions._lacking.cache_clear()
 
 
 def test_the_mixin_stands_first():

@@ -1,9 +1,11 @@
-"""The one place that names private attributes of OpenMDAO; checked on 3.40.0 and 3.45.1.
+"""The one place that names private attributes of OpenMDAO; `versions` says of which versions.
 
-- `held`: the hooks of a component that are overridden, for `PerOutputFD`;
+- `held_system`, `held_component`, `held_group`: the hooks that are overridden, for `PerOutputFD`;
+- `partials`, `totals`: what is declared, perturbed, run, read and written, of a component and of a
+  group that is differenced as a whole (`group_variables`, `group_columns`);
+- `plans`: from declarations to an evaluation plan, and OpenMDAO's own; `colorings`;
 - `scheme`: how the points of a plan are run in place of OpenMDAO's schemes;
-- `plans`: from a component's declarations to its evaluation plan, and OpenMDAO's own;
-- `colorings`: partial colorings;
+- `dispatch`: by which way points are evaluated (`evaluating`, `batching`, `processes`); `sampling`;
 - `systems`: what the rest of the package may ask of a system;
 - `names`: names that these share.
 """

@@ -10,15 +10,18 @@ from openmdao.core.constants import _SetupStatus
 from openmdao.utils.om_warnings import OMInvalidCheckDerivativesOptionsWarning, issue_warning
 
 from mdao_seq.approximation._openmdao.colorings import coloring_of
+from mdao_seq.approximation._openmdao.group_columns import Kept
+from mdao_seq.approximation._openmdao.group_variables import wanted_of_model
+from mdao_seq.approximation._openmdao.held_system import HeldSystem
 from mdao_seq.approximation._openmdao.names import STOCK, names_any
 from mdao_seq.approximation._openmdao.plans import plan_declared
-from mdao_seq.approximation._openmdao.totals import Kept, Totals, wanted_of_model
+from mdao_seq.approximation._openmdao.totals import Totals
 
 # Equal to no step: OpenMDAO's check_totals compares its own with it, which ours cannot be told by.
 NO_ONE_STEP = {'step': float('nan')}
 
 
-class HeldGroup:
+class HeldGroup(HeldSystem):
     """The half of `PerOutputFD` that only groups need."""
 
     _held_relevance = None

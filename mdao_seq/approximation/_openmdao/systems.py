@@ -11,8 +11,8 @@ from openmdao.utils import hooks
 from openmdao.utils.file_utils import _load_and_exec
 
 from mdao_seq.approximation._openmdao.dispatch import share
-from mdao_seq.approximation._openmdao.held import HeldComponent
 from mdao_seq.approximation._openmdao.held_group import declares_totals
+from mdao_seq.approximation._openmdao.held_system import HeldSystem
 from mdao_seq.approximation._openmdao.names import UNDIVIDED, absolute
 from mdao_seq.approximation._openmdao.plans import planned_by_schemes
 
@@ -23,7 +23,7 @@ def planned_evaluations(system) -> dict[str, int] | None:
     A component that is not held is planned from what its schemes hold, which do not tell
     declarations apart. None where it has none, and where a group was linearized otherwise.
     """
-    if isinstance(system, HeldComponent):
+    if isinstance(system, HeldSystem):
         if not system._held_frame.is_held or system._held_runs is None:
             return None
         evaluations = Counter(system._held_repeated)

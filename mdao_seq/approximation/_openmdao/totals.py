@@ -6,7 +6,7 @@ or ``compute_totals`` asks for; of a group below, its outputs by its inputs.
 """
 
 from contextlib import contextmanager, nullcontext
-from typing import NamedTuple
+from functools import partial
 
 import networkx as nx
 import numpy as np
@@ -14,30 +14,17 @@ from openmdao.approximation_schemes.approximation_scheme import ApproximationSch
 from openmdao.utils.general_utils import LocalRangeIterable
 from openmdao.vectors.vector import _full_slice
 
-from mdao_seq.approximation._openmdao.names import names_any, relative
+from mdao_seq.approximation._openmdao.group_columns import Columns
+from mdao_seq.approximation._openmdao.group_variables import (
+    Variable,
+    known_as,
+    variables_below,
+    variables_of_model,
+    wanted_of_model,
+)
+from mdao_seq.approximation._openmdao.names import names_any
 from mdao_seq.approximation._openmdao.partials import Places
 from mdao_seq.differences.declaration import Declaration
-
-
-class Variable(NamedTuple):
-    """A response, or a variable that is differentiated by.
-
-    Attributes
-    ----------
-    name : str
-        As it is shown: promoted, or an alias of a response.
-    known_as : frozenset of str
-        Names under which a declaration may mean it.
-    source : str
-        Absolute name of the output, or of a group's input.
-    indices : ndarray of int or slice
-        Which of its elements.
-    """
-
-    name: str
-    known_as: frozenset
-    source: str
-    indices: np.ndarray | slice
 
 
 class Totals:
@@ -57,6 +44,7 @@ class Totals:
     def __init__(self, system, context=None):
         self._system = system
         self._context = context
+        self._known = {}
 
     @property
     def _is_model(self):
@@ -102,7 +90,7 @@ class Totals:
 
     def _options(self, of, wrt):
         for ofs, wrts, options in reversed(self._system._held_totals):
-            if _is_named(of, ofs) and _is_named(wrt, wrts):
+            if of.is_named(ofs) and wrt.is_named(wrts):
                 return options
         return None
 
@@ -114,7 +102,7 @@ class Totals:
             kind: {
                 name
                 for source in system._var_allprocs_abs2meta[kind]
-                for name in self._known_as(source, kind)
+                for name in known_as(system, source, kind)
             }
             for kind in ('output', 'input')
         }
@@ -136,48 +124,21 @@ class Totals:
     @property
     def ofs(self) -> list[Variable]:
         """The responses of the model; the outputs of a group below, on whatever rank."""
-        if self._is_model:
-            metas = self._asked()[0]
-            return [self._of_model(name, meta) for name, meta in metas.items()]
-        return [
-            Variable(self._shown(of, 'output'), self._known_as(of, 'output'), of, slice(None))
-            for of in self._system._owns_approx_of or ()
-        ]
+        return self._variables(0, self._system._owns_approx_of, 'output')
 
     @property
     def wrts(self) -> list[Variable]:
         """The design variables of the model; the inputs of a group below."""
-        if self._is_model:
-            metas = self._asked()[1]
-            return [self._of_model(name, meta) for name, meta in metas.items()]
-        return [
-            Variable(self._shown(wrt, 'input'), self._known_as(wrt, 'input'), wrt, slice(None))
-            for wrt in self._system._owns_approx_wrt or ()
-        ]
+        return self._variables(1, self._system._owns_approx_wrt, 'input')
 
-    def _asked(self):
-        system = self._system
-        if self._context is not None:
-            return self._context
-        return system._owns_approx_of or {}, system._owns_approx_wrt or {}
-
-    def _of_model(self, name, meta):
-        indices = slice(None)
-        if meta['indices'] is not None:
-            indices = np.ravel(meta['indices'].shaped_array())
-        known_as = {name} | self._known_as(meta['source'], 'output')
-        return Variable(name, frozenset(known_as), meta['source'], indices)
-
-    def _known_as(self, source, kind):
-        promoted = self._system._resolver.abs2prom(source, kind)
-        return frozenset({promoted, relative(self._system, source)})
-
-    def _shown(self, source, kind):
-        """Return the promoted name, unless several variables have it: each is perturbed alone."""
-        resolver = self._system._resolver
-        promoted = resolver.abs2prom(source, kind)
-        alone = kind == 'output' or len(resolver.absnames(promoted, kind)) == 1
-        return promoted if alone else relative(self._system, source)
+    def _variables(self, place, asked, kind):
+        metas = self._context[place] if self._context else asked or {}
+        known_of, known = self._known.get(kind, (None, None))
+        if known_of is not metas:
+            make = variables_of_model if self._is_model else partial(variables_below, kind=kind)
+            known = make(self._system, metas)
+            self._known[kind] = metas, known
+        return known
 
     def _connected(self, keep):
         """Yield each response and variable that it may depend on, by variable."""
@@ -352,98 +313,4 @@ class Totals:
 
     def targets(self, jac):
         """Return where columns are written."""
-        return _Columns(self, self._system, jac)
-
-
-def wanted_of_model(model, ofs=('*',), wrts=('*',)):
-    """Return OpenMDAO's metadata of responses and design variables, as compute_totals has it.
-
-    Parameters
-    ----------
-    model : Group
-        The model.
-    ofs, wrts : tuple of str
-        Names or glob patterns of those that the driver has; or names of other variables.
-
-    Returns
-    -------
-    (dict, dict) or None
-        None if there are none.
-    """
-    responses = model.get_responses(use_prom_ivc=True)
-    # As a driver asks: objectives first; the derivatives of linear constraints it has once.
-    known = [name for name, meta in responses.items() if not meta.get('linear')]
-    known.sort(key=lambda name: responses[name]['type'] != 'obj')
-    named = [_named(known, ofs), _named(model.get_design_vars(use_prom_ivc=True), wrts)]
-    return model._get_totals_metadata(None, *named)[:2] if all(named) else None
-
-
-def _named(known, patterns):
-    found = [name for name in known if names_any(name, patterns)]
-    return found or [pattern for pattern in patterns if not set(pattern) & set('*?[')]
-
-
-class Kept:
-    """What a group keeps from one linearization to the next; not in copies.
-
-    Attributes
-    ----------
-    scatter : ApproximationScheme or None
-        Takes outputs to a column of totals.
-    column : ndarray or None
-        Where it puts them.
-    jacobian : ndarray or None
-        The Jacobian by columns, shape (columns, rows): all methods write into it.
-    """
-
-    def __init__(self):
-        self.scatter = self.column = self.jacobian = None
-
-    def __reduce__(self):
-        """Copy as one that has nothing."""
-        return Kept, ()
-
-
-class _Columns:
-    """The columns of a group's Jacobian: OpenMDAO takes only whole ones."""
-
-    def __init__(self, frame, system, jac):
-        self._frame, self._system, self._jac = frame, system, jac
-        self._rows, self._places = frame.rows(), frame._columns()
-        kept = system._held_kept
-        shape = tuple(
-            max((place[2] for place in places), default=0)
-            for places in (system._get_jac_wrts(), system._get_jac_ofs())
-        )
-        if kept.jacobian is None or kept.jacobian.shape != shape:
-            kept.jacobian = np.zeros(shape)
-        self._by_column = kept.jacobian
-
-    def is_of(self, jac):
-        """Whether these are still the columns of a Jacobian."""
-        return self._jac is jac and self._by_column is self._system._held_kept.jacobian
-
-    def __getitem__(self, of_wrt):
-        """Return an object with ``set_col(column, values)``."""
-        of, wrt = of_wrt
-        _, start, end, *_ = self._places[wrt]
-        return _Rows(self._by_column[start:end, self._rows[of]])
-
-    def finish(self):
-        """Let the Jacobian take the columns."""
-        for number, column in enumerate(self._by_column):
-            self._jac.set_col(self._system, number, column)
-
-
-class _Rows(NamedTuple):
-    """The rows of one response in the columns of one variable."""
-
-    by_column: np.ndarray
-
-    def set_col(self, column, values):
-        """Write one column."""
-        self.by_column[column] = values
-
-
-def _is_named(variable, patterns):
-    return any(names_any(name, patterns) for name in variable.known_as)
+        return Columns(self, self._system, jac)
