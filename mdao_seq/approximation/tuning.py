@@ -117,7 +117,7 @@ def tune(
     spent = sum(line.sampler.evaluations for line in lines)
     rows = _rows(component, declared, choice, values)
     told = tuple((g.evaluations, g.growth, g.worst) for g in trade)
-    return StepTable(component.pathname, rows, announced, spent, told)
+    return StepTable(component.pathname or '(model)', rows, announced, spent, told)
 
 
 class _ElementLine:
