@@ -190,7 +190,7 @@ def _choose(by_wrt, values, lines, budget, accuracy):
             curves = [error_curve(d, [line.of(d) for line in of_wrt]) for d in declared]
         except ValueError as error:
             raise ValueError(f'{lines[0].component.msginfo}: {error}') from None
-        by_input[wrt] = groupings(curves, values[wrt].size)
+        by_input[wrt] = groupings(curves, values[wrt])
     return shared_steps(by_input, budget, accuracy)
 
 

@@ -8,11 +8,14 @@ found by dynamic programming; how many groups each input gets is then a knapsack
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mdao_seq.differences.error_curve import ErrorCurve
+from mdao_seq.differences.planning import build_plan
 
 
 class Grouping(NamedTuple):
@@ -43,15 +46,15 @@ class Grouping(NamedTuple):
         return max((curve.at(step) for curve, step in self.steps), default=0.0)
 
 
-def groupings(curves: Sequence[ErrorCurve], size: int) -> list[Grouping]:
+def groupings(curves: Sequence[ErrorCurve], value: ArrayLike) -> list[Grouping]:
     """Return the best grouping for each number of groups that is worth its evaluations.
 
     Parameters
     ----------
     curves : sequence of ErrorCurve
         Declarations by one input.
-    size : int
-        Number of elements of the input.
+    value : array_like
+        Present value of the input, on whose bounds and magnitude the evaluations may depend.
 
     Returns
     -------
@@ -65,14 +68,14 @@ def groupings(curves: Sequence[ErrorCurve], size: int) -> list[Grouping]:
     front = [Grouping(0, 0.0, ())]
     for of_kind in by_kind.values():
         ordered = sorted(of_kind, key=lambda curve: curve.steps[curve.error.argmin()])
-        front = _combined(front, _partitions(ordered, size))
+        front = _combined(front, _partitions(ordered, value))
     return front
 
 
-def _partitions(curves, size):
+def _partitions(curves, value):
     """Return the best partition into 1, 2, … runs of consecutive curves."""
     n = len(curves)
-    runs = {(i, j): _one_step(curves[i:j], size) for i in range(n) for j in range(i + 1, n + 1)}
+    runs = {(i, j): _one_step(curves[i:j], value) for i in range(n) for j in range(i + 1, n + 1)}
     best: list[dict[int, Grouping]] = [{0: Grouping(0, 0.0, ())}]
     for j in range(1, n + 1):
         of_groups: dict[int, Grouping] = {}
@@ -86,7 +89,7 @@ def _partitions(curves, size):
     return _front(best[n].values())
 
 
-def _one_step(curves, size):
+def _one_step(curves, value):
     """Return the step that suits all of several declarations best, and its evaluations."""
     common = curves[0].steps
     for curve in curves[1:]:
@@ -95,11 +98,10 @@ def _one_step(curves, size):
         return Grouping(0, np.inf, ())
     loss = sum(_growth(curve, common) for curve in curves)
     place = int(np.argmin(loss))
-    offsets = {offset for curve in curves for offset in curve.declaration.stencil.offsets}
     step = float(common[place])
-    return Grouping(
-        len(offsets) * size, float(loss[place]), tuple((curve, step) for curve in curves)
-    )
+    sharing = [replace(curve.declaration, step=step, is_auto=False) for curve in curves]
+    evaluations = build_plan(sharing, {sharing[0].wrt: value}).total
+    return Grouping(evaluations, float(loss[place]), tuple((curve, step) for curve in curves))
 
 
 def _growth(curve, steps):

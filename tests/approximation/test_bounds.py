@@ -124,6 +124,23 @@ def test_at_a_bound_the_step_is_that_of_the_one_sided_stencil(form, order, norm,
     assert np.median(steps) == pytest.approx(expected, rel=0.5)
 
 
+def test_a_budget_holds_where_bounds_change_the_stencils():
+    """A bug once: forward and central shared a point that at the upper bound neither takes."""
+    declared = [
+        {'of': 'y1', 'wrt': 'x', 'method': 'fd', 'form': 'forward', 'bounds': (0.0, 3.0)},
+        {'of': 'y2', 'wrt': 'x', 'method': 'fd', 'form': 'forward', 'order': 2},
+    ]
+    for budget in (4, 6):
+        problem, comp = run(declared, [3.0, 3.0], NoisyRoot)
+        try:
+            tune_steps(problem, comp, budget=budget, announce=lambda text: None).apply(comp)
+        except ValueError as error:
+            assert 'allow as many' in str(error)
+            assert budget == 4
+        else:
+            assert fd_cost(comp).total <= budget
+
+
 @pytest.mark.parametrize('bounds', [(1.0,), (2.0, 1.0), (np.nan, 1.0), 'ab', 3.0])
 def test_bad_bounds_are_refused_where_they_are_declared(bounds):
     with pytest.raises(ValueError, match=r'bounds .* with lower < upper'):

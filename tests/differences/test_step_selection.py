@@ -217,7 +217,7 @@ def four_curves():
 def test_the_best_grouping_of_each_size_is_found():
     """Every partition into groups, the steps of each group tried one by one."""
     curves = four_curves()
-    found = {g.evaluations: g.loss for g in groupings(curves, size=3)}
+    found = {g.evaluations: g.loss for g in groupings(curves, np.ones(3))}
     best = {}
     for labels in product(range(4), repeat=4):
         evaluations, loss = 0, 0.0
@@ -236,7 +236,10 @@ def test_the_best_grouping_of_each_size_is_found():
 
 
 def test_a_budget_is_kept_and_an_accuracy_is_reached_at_the_least_cost():
-    by_input = {'x': groupings(four_curves(), size=1), 'z': groupings(four_curves(), size=2)}
+    by_input = {
+        'x': groupings(four_curves(), np.ones(1)),
+        'z': groupings(four_curves(), np.ones(2)),
+    }
     dearest, trade = shared_steps(by_input)
     assert dearest.loss == pytest.approx(0.0, abs=1e-12)
     for budget in range(trade[0].evaluations, dearest.evaluations + 1):
