@@ -21,6 +21,7 @@ _HOME_OF = {
     'CallCountRecorder': 'counting.recorder',
     'CallCountMismatch': 'counting.counts',
     'count_calls': 'counting.counter',
+    'assert_call_counts': 'counting.asserting',
     'CallCounts': 'counting.counts',
     'read_call_counts': 'counting.file',
     'SequenceModel': 'sequence.model',

@@ -1,6 +1,10 @@
-"""The counter: stands in every component's own methods and writes down each call and its cause."""
+"""The counter: stands in every component's own methods and writes down each call and its cause.
 
-from collections import Counter
+An evaluation's cause is what is going on around it, which the counter hears of by listening there,
+too: to checks, line searches, searches for a coloring, linearizations, and to the notes that held
+systems leave (`approximation.asking`).
+"""
+
 from contextlib import contextmanager
 from functools import partial
 from time import perf_counter
@@ -9,6 +13,7 @@ import openmdao.api as om
 
 from mdao_seq._hook import listen, stop_listening
 from mdao_seq.approximation._openmdao.names import (
+    DERIVES,
     EVALUATES,
     EVALUATES_WHOLE,
     LINEARIZE,
@@ -20,7 +25,9 @@ from mdao_seq.approximation._openmdao.systems import (
     is_below,
     is_finding_sparsity,
     is_set_up,
+    linesearches_below,
     planned_evaluations,
+    problem_inside,
 )
 from mdao_seq.approximation.asking import ASKED
 from mdao_seq.counting.counts import CallCounts, Key
@@ -46,34 +53,56 @@ class CallCounter:
         self.counts = CallCounts()
         self._after_each = after_each or (lambda: None)
         self._listening = {}
-        self._checking = 0
+        # What is going on, the innermost last: checks and line searches; paths that are linearized;
+        # causes of the evaluations that are running.
+        self._around = []
         self._linearizing = []
+        self._running = []
 
-    def watch_problem(self, problem):
-        """Watch every component of a problem, also those that a later setup makes."""
-        self._listen(problem, 'final_setup', self._after_final_setup)
+    def watch_problem(self, problem, inside=''):
+        """Watch every component of a problem, also those that a later setup makes.
+
+        Parameters
+        ----------
+        problem : om.Problem
+            The problem.
+        inside : str
+            Path of the component that runs it; its components' paths begin with it.
+        """
+        after = partial(self._after_final_setup, inside)
+        self._listen(problem, 'final_setup', after)
         for name in CHECKS:
-            self._listen(problem, name, self._check)
+            self._listen(problem, name, partial(self._amid, 'check'))
         if is_set_up(problem.model):
-            self.watch(problem.model)
+            self.watch(problem.model, inside)
 
-    def watch(self, system):
+    def watch(self, system, inside=''):
         """Watch every component of a set-up system; again is harmless."""
         for component in components_below(system):
-            methods = [name for name in EVALUATES if _is_defined(component, name)]
-            if not methods:
+            path = _path(component, inside)
+            inner = problem_inside(component)
+            if inner is not None:
+                self.watch_problem(inner, path)
+            evaluating = [name for name in EVALUATES if _is_defined(component, name)]
+            if not evaluating:
                 continue
-            self.counts.components.add(component.pathname)
-            for name in methods:
-                self._listen(component, name, partial(self._evaluate, name))
-            self._listen(component, LINEARIZE, self._linearize)
+            self.counts.components.add(path)
+            for name in evaluating:
+                self._listen(component, name, partial(self._evaluate, path, name))
+            for name in DERIVES:
+                if _is_defined(component, name):
+                    self._listen(component, name, partial(self._derive, path, name))
+            self._listen(component, LINEARIZE, partial(self._linearize, path))
             for name in CHECKS:
                 if hasattr(component, name):
-                    self._listen(component, name, self._check)
+                    self._listen(component, name, partial(self._amid, 'check'))
         for group in groups_with_totals_below(system):
-            self.counts.components.add(group.pathname)
-            self._listen(group, EVALUATES_WHOLE, self._run_group)
-            self._listen(group, LINEARIZE, self._linearize)
+            path = _path(group, inside)
+            self.counts.components.add(path)
+            self._listen(group, EVALUATES_WHOLE, partial(self._run_group, path))
+            self._listen(group, LINEARIZE, partial(self._linearize, path))
+        for linesearch in linesearches_below(system):
+            self._listen(linesearch, 'solve', partial(self._amid, 'linesearch'))
 
     def stop(self):
         """Leave every component as it was."""
@@ -87,57 +116,71 @@ class CallCounter:
             listen(owner, name, listener)
             self._listening[id(owner), name] = owner, name, listener
 
-    def _after_final_setup(self, problem, proceed):
+    def _after_final_setup(self, inside, problem, proceed):
         result = proceed()
-        self.watch(problem.model)
+        self.watch(problem.model, inside)
         return result
 
-    def _check(self, owner, proceed):
-        self._checking += 1
+    def _amid(self, cause, owner, proceed):
+        self._around.append(cause)
         try:
             return proceed()
         finally:
-            self._checking -= 1
+            self._around.pop()
 
-    def _evaluate(self, method, component, proceed):
+    def _evaluate(self, path, method, component, proceed):
+        asked = ASKED.get()
+        mine = asked is not None and asked.system is component
+        cause, declaration = ('', '') if mine else self._why(path, component, asked)
+        self._running.append(cause or asked.cause or asked.points[0].method)
         start = perf_counter()
         try:
             return proceed()
         finally:
             seconds = perf_counter() - start
-            asked = ASKED.get()
+            self._running.pop()
             if asked is not None and asked.seconds is not None:
                 seconds = asked.seconds
-            if asked is not None and asked.system is component:
-                self._add_asked(method, asked, seconds)
+            if mine:
+                self._add_asked(path, method, asked, seconds)
             else:
-                why = self._why(component, asked)
-                self.counts.add(Key(component.pathname, method, *why), 1, seconds)
+                self.counts.add(Key(path, method, cause, declaration), 1, seconds)
             self._after_each()
 
-    def _run_group(self, group, proceed):
+    def _run_group(self, path, group, proceed):
         """Count the runs of a group that its declared totals ask for, and no others."""
         asked = ASKED.get()
         if asked is None or asked.system is not group:
             return proceed()
-        return self._evaluate(EVALUATES_WHOLE, group, proceed)
+        return self._evaluate(path, EVALUATES_WHOLE, group, proceed)
 
-    def _add_asked(self, method, asked, seconds):
+    def _derive(self, path, method, component, proceed):
+        """Count a call for derivatives, which is no evaluation."""
+        cause, _ = self._why(path, component, ASKED.get())
+        start = perf_counter()
+        try:
+            return proceed()
+        finally:
+            self.counts.add(Key(path, method, cause, ''), 0, perf_counter() - start)
+
+    def _add_asked(self, path, method, asked, seconds):
         """Add a call that held declarations asked for, each for its points."""
-        path, points = asked.system.pathname, asked.points
+        points = asked.points
         if asked.cause:
             self.counts.add(Key(path, method, asked.cause, ''), len(points), seconds)
             return
+        numbers = {}
+        for point in points:
+            key = Key(path, method, point.method, str(point.owner))
+            numbers[key] = numbers.get(key, 0) + 1
         calls = 1
-        for (cause, owner), number in Counter((p.method, p.owner) for p in points).items():
-            share = seconds * number / len(points)
-            self.counts.add(Key(path, method, cause, str(owner)), number, share, calls)
+        for key, number in numbers.items():
+            self.counts.add(key, number, seconds * number / len(points), calls)
             # The call is the first one's, as a shared point is its first declaration's.
             calls = 0
 
-    def _why(self, component, asked):
-        """Return (cause, declaration) of the evaluation that is running."""
-        path = component.pathname
+    def _why(self, path, component, asked):
+        """Return (cause, declaration) of the call that is made."""
         if is_finding_sparsity(component):
             return 'coloring', ''
         approximated = (component.under_complex_step and 'cs') or (
@@ -145,13 +188,18 @@ class CallCounter:
         )
         if path in self._linearizing and approximated:
             return approximated, UNDIVIDED
-        if asked is not None and is_below(component, asked.system):
-            # A group above is run at a point of its totals, here or in another process.
-            return asked.cause or asked.points[0].method, ''
-        return ('check' if self._checking else approximated or 'run'), ''
+        if asked is not None and asked.cause and is_below(component, asked.system):
+            return asked.cause, ''
+        if 'check' in self._around:
+            return 'check', ''
+        if approximated or (asked is not None and is_below(component, asked.system)):
+            return 'totals', ''
+        if self._running:
+            # A problem inside of a component is run for what the component is.
+            return self._running[-1], ''
+        return (self._around[-1] if self._around else 'run'), ''
 
-    def _linearize(self, component, proceed):
-        path = component.pathname
+    def _linearize(self, path, component, proceed):
         before = self.counts.measured(path)
         self._linearizing.append(path)
         try:
@@ -167,6 +215,10 @@ class CallCounter:
         if expected is not None:
             self.counts.expect(path, expected)
         return result
+
+
+def _path(system, inside):
+    return f'{inside}.{system.pathname}'.strip('.')
 
 
 def _is_defined(component, name):

@@ -4,14 +4,18 @@
 the evaluation plans by `CallCounts.verify`.
 """
 
+import csv
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from mdao_seq._files import replacing
 from mdao_seq._text_table import text_table
-from mdao_seq.approximation._openmdao.names import EVALUATES_WHOLE
+from mdao_seq.approximation._openmdao.names import DERIVES, EVALUATES, EVALUATES_WHOLE
 
-CAUSES = ('run', 'fd', 'cs', 'coloring', 'check', 'tune')
+CAUSES = ('run', 'linesearch', 'fd', 'cs', 'totals', 'coloring', 'check', 'tune')
 
+
+METHODS = (*EVALUATES, EVALUATES_WHOLE, *DERIVES)
 
 MODEL = '(model)'  # shown for the empty path
 
@@ -34,10 +38,12 @@ class Key(NamedTuple):
         Path of the component, or of a group whose totals are declared (empty for the model).
     method : str
         Which method was called: ``compute``, ``compute_batch``, ``apply_nonlinear`` or
-        ``solve_nonlinear``; of a group, ``run_solve_nonlinear``.
-    cause : {'run', 'fd', 'cs', 'coloring', 'check', 'tune'}
-        Why: a run of the model, an approximation, the search for a coloring's sparsity, a
-        derivative check, or `tune_steps`.
+        ``solve_nonlinear``; of a group, ``run_solve_nonlinear``; or one of `DERIVES`, which makes
+        no evaluation.
+    cause : str
+        Why, one of `CAUSES`: a run of the model, a line search in it, an approximation of this
+        component (``fd``, ``cs``) or of a group above it (``totals``), the search for a coloring's
+        sparsity, a derivative check, or `tune_steps`.
     declaration : str
         The declaration that owns the evaluation; ``'d(*)/d(*)'`` for a component's own
         approximation by OpenMDAO; empty where no declaration of the component asked.
@@ -47,6 +53,26 @@ class Key(NamedTuple):
     method: str
     cause: str
     declaration: str
+
+
+class Counted:
+    """What the calls of one key have cost.
+
+    Attributes
+    ----------
+    evaluations : int
+        Points at which something was evaluated.
+    calls : int
+        Calls of the method: fewer where it takes batches of points.
+    seconds : float
+        Time spent in them, s.
+    """
+
+    __slots__ = ('calls', 'evaluations', 'seconds')
+
+    def __init__(self):
+        self.evaluations = self.calls = 0
+        self.seconds = 0.0
 
 
 class Row(NamedTuple):
@@ -70,12 +96,8 @@ class CallCounts:
     components : set of str
         Paths of every component that is watched, also those never evaluated; and of groups whose
         totals are declared.
-    evaluations : dict of Key to int
-        Evaluations.
-    calls : dict of Key to int
-        Calls of the method: fewer than evaluations where it takes batches of points.
-    seconds : dict of Key to float
-        Time spent in them, s.
+    counted : dict of Key to Counted
+        What each key has cost.
     predicted : dict of (str, str) to int
         Predicted evaluations by (path, declaration), summed over linearizations.
     linearizations : dict of str to int
@@ -84,17 +106,18 @@ class CallCounts:
 
     def __init__(self):
         self.components = set()
-        self.evaluations = {}
-        self.calls = {}
-        self.seconds = {}
+        self.counted = {}
         self.predicted = {}
         self.linearizations = {}
 
     def add(self, key, evaluations=1, seconds=0.0, calls=1):
         """Add evaluations, the time that they took (s) and the calls that made them."""
-        self.evaluations[key] = self.evaluations.get(key, 0) + evaluations
-        self.calls[key] = self.calls.get(key, 0) + calls
-        self.seconds[key] = self.seconds.get(key, 0.0) + seconds
+        counted = self.counted.get(key)
+        if counted is None:
+            counted = self.counted[key] = Counted()
+        counted.evaluations += evaluations
+        counted.calls += calls
+        counted.seconds += seconds
 
     def expect(self, path, evaluations):
         """Add one linearization of a component, and its planned evaluations by declaration."""
@@ -112,7 +135,7 @@ class CallCounts:
             Path or glob pattern of components; all by default. Or the path of a group whose totals
             are declared: how often it was run for them; no pattern means a group, since its runs
             are made of its components' evaluations.
-        cause : {'run', 'fd', 'cs', 'coloring', 'check', 'tune'} or None
+        cause : str or None
             Count only these. None: all.
 
         Returns
@@ -125,16 +148,35 @@ class CallCounts:
         KeyError
             If `path` matches no component, or `cause` is not a cause.
         """
-        return self._sum(self.evaluations, path, cause)
+        return self._sum('evaluations', path, cause)
 
-    def total_calls(self, path='*', cause=None):
+    def total_calls(self, path='*', cause=None, method=None):
         """Return how many calls made the evaluations; a batch of points is one.
 
-        Parameters, result and errors are those of `total`.
-        """
-        return self._sum(self.calls, path, cause)
+        Parameters
+        ----------
+        path, cause
+            As of `total`.
+        method : str or None
+            Count the calls of this method, which may be one for derivatives:
+            ``compute_partials``, ``linearize``, ``compute_jacvec_product``, ``apply_linear``,
+            ``solve_linear``. None: of all that evaluate.
 
-    def _sum(self, numbers, path, cause):
+        Returns
+        -------
+        int
+            Number of calls.
+
+        Raises
+        ------
+        KeyError
+            As `total`; if `method` is none that is counted.
+        """
+        if method not in (None, *METHODS):
+            raise KeyError(f'{method!r} is not counted; counted are {", ".join(METHODS)}')
+        return self._sum('calls', path, cause, method)
+
+    def _sum(self, what, path, cause, method=None):
         if not self.components:
             raise KeyError(NOTHING_YET)
         if not any(fnmatchcase(known, path) for known in self.components):
@@ -145,17 +187,17 @@ class CallCounts:
         if cause not in (None, *CAUSES):
             raise KeyError(f'{cause!r} is not a cause; causes are {", ".join(CAUSES)}')
         return sum(
-            number
-            for key, number in numbers.items()
-            if _is_meant(key, path) and cause in (None, key.cause)
+            getattr(counted, what)
+            for key, counted in self.counted.items()
+            if _is_meant(key, path, method) and cause in (None, key.cause)
         )
 
     def measured(self, path):
         """Return the evaluations that each declaration of a component made, by its name."""
         result = {}
-        for key, evaluations in self.evaluations.items():
+        for key, counted in self.counted.items():
             if key.path == path and key.declaration:
-                result[key.declaration] = result.get(key.declaration, 0) + evaluations
+                result[key.declaration] = result.get(key.declaration, 0) + counted.evaluations
         return result
 
     def rows(self):
@@ -166,9 +208,10 @@ class CallCounts:
         """
         rows = []
         missing = dict(self.predicted)
-        for key, number in sorted(self.evaluations.items()):
+        for key in sorted(self.counted):
             predicted = missing.pop((key.path, key.declaration), None)
-            rows.append(Row(*key, self.calls[key], number, predicted, self.seconds[key]))
+            counted = self.counted[key]
+            rows.append(Row(*key, counted.calls, counted.evaluations, predicted, counted.seconds))
         rows += [
             Row(path, '', '', declaration, 0, 0, predicted, 0.0)
             for (path, declaration), predicted in missing.items()
@@ -176,12 +219,36 @@ class CallCounts:
         ]
         return rows
 
+    def to_dict(self):
+        """Return all that was counted, for JSON.
+
+        Returns
+        -------
+        dict
+            ``rows``, dicts of a `Row`'s fields; ``linearizations`` by path.
+        """
+        rows = [row._asdict() for row in self.rows()]
+        return {'rows': rows, 'linearizations': dict(self.linearizations)}
+
+    def to_csv(self, path):
+        """Write the rows to a CSV file; one that exists is replaced once the new one is whole.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Where to.
+        """
+        with replacing(path) as scratch, open(scratch, 'w', newline='', encoding='utf-8') as file:
+            writer = csv.writer(file)
+            writer.writerow(Row._fields)
+            writer.writerows(self.rows())
+
     def sums(self):
-        """Return calls, evaluations and seconds of all components, a dict.
+        """Return what the evaluations of all components are together, a dict.
 
         The runs of a group are made of its components' evaluations, and are not added to them.
         """
-        rows = [row for row in self.rows() if row.method != EVALUATES_WHOLE]
+        rows = [row for row in self.rows() if row.method in EVALUATES]
         return {
             name: sum(getattr(row, name) for row in rows)
             for name in ('calls', 'evaluations', 'seconds')
@@ -227,8 +294,10 @@ class CallCounts:
             raise CallCountMismatch('\n'.join([*wrong, '', self.table()]))
 
 
-def _is_meant(key, path):
+def _is_meant(key, path, method):
     """Whether the path or pattern of a component, or the path of a group, means this key."""
-    if key.method == EVALUATES_WHOLE:
-        return key.path == path
-    return fnmatchcase(key.path, path)
+    if method is None and key.method in DERIVES:
+        return False
+    if method not in (None, key.method):
+        return False
+    return key.path == path if key.method == EVALUATES_WHOLE else fnmatchcase(key.path, path)

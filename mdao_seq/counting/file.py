@@ -91,8 +91,8 @@ class CountFile:
             connection.executemany(
                 'REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?)',
                 [
-                    (*key, number, counts.seconds[key], counts.calls[key])
-                    for key, number in counts.evaluations.items()
+                    (*key, counted.evaluations, counted.seconds, counted.calls)
+                    for key, counted in counts.counted.items()
                 ],
             )
             connection.executemany(

@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 from numbers import Real
 from typing import Any, cast
@@ -112,6 +113,7 @@ class Declaration:
         """Return the same declaration of another output."""
         other = copy(self)
         object.__setattr__(other, 'of', of)
+        vars(other).pop('_name', None)
         return other
 
     @property
@@ -246,6 +248,10 @@ class Declaration:
 
     def __str__(self) -> str:
         """Name the partial and how it is approximated, on one line."""
+        return self._name
+
+    @cached_property
+    def _name(self) -> str:
         how = 'cs' if self.method == 'cs' else f'{self.form} order {self.order}'
         relative = f' ({self.step_calc})' if self.is_relative else ''
         step = 'auto' if self.is_auto else f'{self.step:g}'

@@ -192,15 +192,22 @@ class EvaluationPlan:
         share : slice
             Of the method's evaluations in the order of the plan: those that one process makes.
         """
-        asked = [
-            point.owner
-            for block in self.blocks
-            for _ in range(block.evaluations_of_a_point)
-            for point in block.points
-            if point.method == method
-        ]
-        of_method = dict.fromkeys((d for d in self.declarations if d.method == method), 0)
-        return of_method | Counter(asked[share])
+        key = method, share.start, share.step
+        if key not in self._evaluations:
+            asked = [
+                point.owner
+                for block in self.blocks
+                for _ in range(block.evaluations_of_a_point)
+                for point in block.points
+                if point.method == method
+            ]
+            of_method = dict.fromkeys((d for d in self.declarations if d.method == method), 0)
+            self._evaluations[key] = of_method | Counter(asked[share])
+        return self._evaluations[key]
+
+    @cached_property
+    def _evaluations(self) -> dict[tuple, dict[Declaration, int]]:
+        return {}
 
     def __repr__(self) -> str:
         """Return the table: what a notebook shows."""

@@ -245,7 +245,7 @@ def test_a_driver_runs_on_them_and_the_counts_hold():
     counts.verify()
     assert counts.linearizations[''] > 1
     assert counts.total('') == per_linearization * counts.linearizations['']
-    assert counts.total('comp', cause='fd') == counts.total('')
+    assert counts.total('comp', cause='totals') == counts.total('')
 
     exact = design(om.Group())
     exact.model.add_subsystem('comp', om.ExecComp('y2 = exp(x)', shape=4), promotes=['*'])
@@ -522,7 +522,7 @@ def test_points_in_processes(place):
             found.append(totals(problem))
         counts.verify()
         path = f'{group.pathname}.comp'.lstrip('.')
-        assert counts.total(group.pathname) == counts.total(path, cause='fd') == 12
+        assert counts.total(group.pathname) == counts.total(path, cause='totals') == 12
     np.testing.assert_array_equal(*found)
 
 

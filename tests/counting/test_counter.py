@@ -171,7 +171,7 @@ def test_a_group_that_is_differenced_as_a_whole(scope, plainly):
     with count_calls(problem) as counts:
         problem.compute_totals(['group.comp.y1', 'group.comp.y2'], ['group.comp.x'])
     assert counts.total('group.comp') == counted['group.comp'] > 0
-    assert counts.total('group.comp', cause='fd') == counted['group.comp']
+    assert counts.total('group.comp', cause='totals') == counted['group.comp']
     counts.verify()
 
 

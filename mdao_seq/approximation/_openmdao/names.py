@@ -15,6 +15,15 @@ UNDIVIDED = 'd(*)/d(*)'
 # What a component evaluates by.
 EVALUATES = ('compute', 'compute_batch', 'apply_nonlinear', 'solve_nonlinear')
 
+# What a component differentiates by.
+DERIVES = (
+    'compute_partials',
+    'linearize',
+    'compute_jacvec_product',
+    'apply_linear',
+    'solve_linear',
+)
+
 # What a group evaluates by when it is differenced as a whole.
 EVALUATES_WHOLE = 'run_solve_nonlinear'
 

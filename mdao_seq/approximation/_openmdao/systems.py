@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from openmdao.components.submodel_comp import SubmodelComp
 from openmdao.core.component import Component
 from openmdao.core.constants import _SetupStatus
 from openmdao.core.driver import Driver
@@ -26,10 +27,11 @@ def planned_evaluations(system) -> dict[str, int] | None:
     if isinstance(system, HeldSystem):
         if not system._held_frame.is_held or system._held_runs is None:
             return None
-        evaluations = Counter(system._held_repeated)
+        evaluations = Counter(map(str, system._held_repeated))
         for plan, method in system._held_runs.values():
-            evaluations.update(plan.evaluations(method, share(system)))
-        return {str(declaration): number for declaration, number in evaluations.items()}
+            for declaration, number in plan.evaluations(method, share(system)).items():
+                evaluations[str(declaration)] += number
+        return dict(evaluations)
     plan = planned_by_schemes(system)
     return None if plan is None else {UNDIVIDED: plan.total}
 
@@ -88,10 +90,27 @@ def problem_of(requester) -> Problem | None:
     return requester if isinstance(requester, Problem) else None
 
 
+def recorders_of(problem) -> list:
+    """Return the recorders that were added to a problem or to its driver."""
+    return [r for each in (problem, problem.driver) for r in each._rec_mgr]
+
+
 def components_below(system) -> list[Component]:
     """Return the components of a set-up system that live on this process, itself included."""
     every = system.system_iter(include_self=True, recurse=True)
     return [s for s in every if isinstance(s, Component)]
+
+
+def problem_inside(component) -> Problem | None:
+    """Return the problem that a component runs as its own, if it is a `SubmodelComp`."""
+    return component.problem if isinstance(component, SubmodelComp) else None
+
+
+def linesearches_below(system) -> list:
+    """Return the line searches of the nonlinear solvers of a set-up system."""
+    solvers = [each.nonlinear_solver for each in system.system_iter(include_self=True)]
+    found = [getattr(solver, 'linesearch', None) for solver in solvers]
+    return [linesearch for linesearch in found if linesearch is not None]
 
 
 def is_below(component, group) -> bool:
