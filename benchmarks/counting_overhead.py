@@ -56,6 +56,7 @@ def rows():
         plain = problem_with(stack, 'plain', Path(folder))
         for how in ('attached', 'recorder', 'detached'):
             counted = problem_with(stack, how, Path(folder))
+            stack.callback(counted.cleanup)
             for what, call in (
                 ('run', lambda problem: problem.model.run_solve_nonlinear),
                 ('jacobian', lambda problem: problem.model.run_linearize),
