@@ -626,3 +626,47 @@ def test_what_a_model_costs_depends_on_what_is_asked():
     om.Problem(outside, reports=False).setup()
     with pytest.raises(RuntimeError, match='final_setup'):
         fd_cost(outside)
+
+
+class HeldInside(PerOutputFD, om.Group):
+    """A group of one component that has declarations of its own."""
+
+    def initialize(self):
+        self.options.declare('stock', default=False)
+
+    def setup(self):
+        self.add_subsystem('comp', Constant(), promotes=['*'])
+        if self.options['stock']:
+            self.approx_totals(step=0.1, form='central')
+        else:
+            self.declare_totals('*', 'x', step=0.1, form='central')
+
+
+class Constant(PerOutputFD, om.ExplicitComponent):
+    """y1 = x**3 by fd, y2 = 2 x with a constant partial."""
+
+    def setup(self):
+        self.add_input('x', X)
+        self.add_output('y1')
+        self.add_output('y2')
+        self.declare_partials('y1', 'x', method='fd', step=1e-3)
+        self.declare_partials('y2', 'x', val=2.0)
+
+    def compute(self, inputs, outputs):
+        outputs['y1'] = inputs['x'] ** 3
+        outputs['y2'] = 2.0 * inputs['x'] + 0.1 * inputs['x'] ** 3
+
+
+@pytest.mark.parametrize('stock', [False, True])
+def test_a_component_inside_keeps_its_own_declarations(stock):
+    """A bug once: the group's options, and values, were written into the component's."""
+    group = HeldInside(stock=stock)
+    problem = problem_of(group, 'below')
+    for _ in range(2):
+        totals(problem)
+        plan = fd_cost(group.comp)
+        assert [(d.of, d.form, d.step) for d in plan.declarations] == [('y1', 'forward', 1e-3)]
+    data = problem.check_partials(out_stream=None, form='central', step=1e-4)['group.comp']
+    assert data['y1', 'x']['J_fwd'].item() == pytest.approx(((X + 1e-3) ** 3 - X**3) / 1e-3)
+    if not stock:
+        assert data['y2', 'x']['J_fwd'].item() == 2.0

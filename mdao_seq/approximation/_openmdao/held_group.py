@@ -13,7 +13,7 @@ from mdao_seq.approximation._openmdao.colorings import coloring_of
 from mdao_seq.approximation._openmdao.group_columns import Kept
 from mdao_seq.approximation._openmdao.group_variables import wanted_of_model
 from mdao_seq.approximation._openmdao.held_system import HeldSystem
-from mdao_seq.approximation._openmdao.names import STOCK, names_any
+from mdao_seq.approximation._openmdao.names import OF_GROUP, STOCK, names_any
 from mdao_seq.approximation._openmdao.plans import plan_declared
 from mdao_seq.approximation._openmdao.totals import Totals
 
@@ -95,10 +95,15 @@ class HeldGroup(HeldSystem):
             )
 
     def _setup_approx_derivs(self):
+        if self._held_totals:
+            self._part_from_components()
         super()._setup_approx_derivs()
         frame = self._held_frame
         if not frame.is_held:
             return
+        for key in self._get_approx_subjac_keys():
+            if key in self._subjacs_info:
+                self._subjacs_info[key][OF_GROUP] = True
         self._held_keeps = Kept()
         self._held_plan = plan_declared(self)
         self._held_coloring = coloring_of(self)
@@ -107,6 +112,16 @@ class HeldGroup(HeldSystem):
         for declaration in self._held_plan.declarations:
             scheme = self._get_approx_scheme(declaration.method)
             scheme.add_approximation(frame.key(declaration.wrt), self, declaration)
+
+    def _part_from_components(self):
+        """Have subjacobians of one's own, where OpenMDAO writes into those of the components.
+
+        These would lose their methods, steps and values; and their sparsity is not the group's.
+        """
+        for key in self._get_approx_subjac_keys(initialize=True):
+            meta = self._subjacs_info.get(key)
+            if meta is not None and not meta.get(OF_GROUP):
+                del self._subjacs_info[key]
 
     def _setup_approx_coloring(self):
         # OpenMDAO approximates anew by the options of the coloring.

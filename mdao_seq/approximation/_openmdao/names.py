@@ -36,6 +36,12 @@ OURS = 'held_options'
 # Where an exact declaration keeps the approximation of the same names that it replaces.
 REPLACED = 'held_replaced'
 
+# What a held component declared of a partial; OpenMDAO's approx_totals above changes its metadata.
+DECLARED = 'held_declared'
+
+# Marks the metadata of a group's own subjacobians.
+OF_GROUP = 'held_of_group'
+
 # Which named residual gave the partials of an output their options.
 BY_RESIDUAL = 'held_by_residual'
 
@@ -49,7 +55,12 @@ def relative(system, name):
 
 
 def approximated_keys(system) -> list[tuple[str, str]]:
-    return [key for key, meta in system._subjacs_info.items() if meta.get('method') in STOCK]
+    return [key for key, m in system._subjacs_info.items() if declared(m).get('method') in STOCK]
+
+
+def declared(meta) -> dict:
+    """Return the options of a partial as the component declared them."""
+    return meta.get(DECLARED, meta)
 
 
 def names_any(name, patterns) -> bool:

@@ -11,10 +11,12 @@ import numpy as np
 from openmdao.utils.general_utils import LocalRangeIterable
 
 from mdao_seq.approximation._openmdao.names import (
+    DECLARED,
     OPTIONS,
     OURS,
     absolute,
     approximated_keys,
+    declared,
     relative,
 )
 from mdao_seq.differences.declaration import Declaration
@@ -75,6 +77,8 @@ class Partials:
             system._declared_partials_patterns.pop(key, None)
             system._declared_partials_patterns[key] = meta
             system._resolve_partials_patterns(*key, meta)
+        for meta in system._subjacs_info.values():
+            meta[DECLARED] = {name: meta.get(name) for name in (*OPTIONS, OURS)}
         system._held_has_auto = any(
             'step' in (meta.get(OURS) or ()) for meta in system._subjacs_info.values()
         )
@@ -233,7 +237,7 @@ def wanted_keys(system, use_relevance, keep, by_wrt_only=False):
 
 
 def _declaration(system, key):
-    meta = system._subjacs_info[key]
+    meta = declared(system._subjacs_info[key])
     replaces = system.options['derivs_method']
     if replaces == 'cs':
         # OpenMDAO's option stands above what was declared, whose steps are not meant for it.
