@@ -75,9 +75,11 @@ class Combination(NamedTuple):
         if not isfinite(derivative @ derivative):
             for partial in self.partials:
                 mine = np.isfinite(used[:, partial.rows]).all(axis=1)
-                if not mine.all():
-                    failures.check_base(partial, self.rows.start)
-                    weights, base_weight = failures.fall_back(partial, self.offsets, mine, columns)
+                if not mine.all() and failures.check_base(partial, self.rows.start):
+                    points = np.arange(len(values))[self.points]
+                    weights, base_weight = failures.fall_back(
+                        partial, points, self.offsets, mine, columns
+                    )
                     derivative[partial.rows] = (
                         weights @ used[mine, partial.rows] + base_weight * base[partial.rows]
                     )
@@ -106,7 +108,9 @@ class Failures:
     def __init__(self, system, frame):
         self._system = system
         self._frame = frame
-        self._reason = ''
+        # The system's own are those of a point while its evaluation is being combined.
+        self._outputs = frame.outputs()
+        self._raised = {}
 
     def errors_of(self, partial):
         """Return where the error estimates of an extrapolated partial are kept."""
@@ -117,21 +121,30 @@ class Failures:
             errors[declaration] = np.full((rows, columns), np.nan)
         return errors[declaration]
 
-    def at_point(self, value, error):
-        """Note that an evaluation failed."""
+    def in_lane(self):
+        """Forget what was raised: the points of another lane begin."""
+        self._raised = {}
+
+    def at_point(self, point, value, error):
+        """Note that the evaluation at a point of the lane failed."""
         value[:] = np.nan
-        self._reason = f': {error}'
+        self._raised[point] = str(error).rstrip('.')
 
     def check_base(self, partial, start):
-        """Refuse to differentiate where the system itself gives no number."""
+        """Refuse to differentiate where the system itself gives no number.
+
+        Of a class that was not written for us return False, and let the derivative be no number.
+        """
         rows = slice(start + partial.rows.start, start + partial.rows.stop)
-        if not np.isfinite(self._frame.outputs()[rows]).all():
+        is_finite = bool(np.isfinite(self._outputs[rows]).all())
+        if not is_finite and not self._system._declares_as_openmdao:
             raise AnalysisError(
                 f'{self._system.msginfo}: {partial.declaration}: {partial.declaration.of} is '
                 f'not finite at the present inputs{self._not_finite_input()}'
             )
+        return is_finite
 
-    def fall_back(self, partial, offsets, worked, columns):
+    def fall_back(self, partial, points, offsets, worked, columns):
         """Return the weights of the points that worked and of the base point.
 
         Raises
@@ -141,8 +154,11 @@ class Failures:
         """
         declaration, msginfo = partial.declaration, self._system.msginfo
         elements = ', '.join(f'{declaration.wrt}[{column}]' for column, _ in columns)
-        failed = ', '.join(f'{o:+g}' for o, ok in zip(offsets, worked, strict=True) if not ok)
-        where = f'the point {elements} {failed} failed or is not finite{self._reason}'
+        where = '; '.join(
+            f'at {elements} {offset:+g} {self._why(point, declaration)}'
+            for point, offset, ok in zip(points, offsets, worked, strict=True)
+            if not ok
+        )
         if not worked.any():
             told = self._not_finite_input()
             raise AnalysisError(f'{msginfo}: {declaration}: no point is left; {where}{told}')
@@ -156,6 +172,10 @@ class Failures:
             )
         counted[declaration] = counted.get(declaration, 0) + 1
         return weights_at([o for o, ok in zip(offsets, worked, strict=True) if ok])
+
+    def _why(self, point, declaration):
+        raised = self._raised.get(point)
+        return f'{declaration.of} is not finite' if raised is None else f'it failed: {raised}'
 
     def _not_finite_input(self):
         """Name the first input that is not finite, which explains what follows from it."""

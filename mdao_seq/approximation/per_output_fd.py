@@ -8,6 +8,20 @@ from mdao_seq.approximation._openmdao.held_group import HeldGroup
 from mdao_seq.approximation._openmdao.names import OURS
 from mdao_seq.differences.declaration import Declaration
 
+# Of declare_partials, as in OpenMDAO.
+DEFAULTS = {
+    'dependent': True,
+    'rows': None,
+    'cols': None,
+    'val': None,
+    'method': 'exact',
+    'step': None,
+    'form': None,
+    'step_calc': None,
+    'minimum_step': None,
+    'diagonal': None,
+}
+
 
 class PerOutputFD(HeldGroup, HeldComponent):
     """Hold every ``declare_partials(of, wrt, method='fd' or 'cs', …)`` of a component.
@@ -124,6 +138,10 @@ class PerOutputFD(HeldGroup, HeldComponent):
         ValueError
             For a step that is not positive, an unknown form, order, step_calc or method.
         """
+        if isinstance(self, Group):
+            raise TypeError(
+                f'{self.msginfo}: declare_partials is for components; use declare_totals'
+            )
         of, wrt = _names(of), _names(wrt)
         ours = {'order': order, 'bounds': bounds, 'extrapolate': extrapolate or None}
         ours = {name: value for name, value in ours.items() if value is not None}
@@ -142,21 +160,23 @@ class PerOutputFD(HeldGroup, HeldComponent):
             # OpenMDAO knows numbers only.
             ours['step'], step = step, None
 
+        passed = {
+            'dependent': dependent,
+            'rows': rows,
+            'cols': cols,
+            'val': val,
+            'method': method,
+            'step': step,
+            'form': form,
+            'step_calc': step_calc,
+            'minimum_step': minimum_step,
+            'diagonal': diagonal,
+        }
+        # A class between may have other defaults, or fewer arguments.
+        passed = {name: value for name, value in passed.items() if value is not DEFAULTS[name]}
+
         def declare():
-            return super(PerOutputFD, self).declare_partials(
-                of,
-                wrt,
-                dependent=dependent,
-                rows=rows,
-                cols=cols,
-                val=val,
-                method=method,
-                step=step,
-                form=form,
-                step_calc=step_calc,
-                minimum_step=minimum_step,
-                diagonal=diagonal,
-            )
+            super(PerOutputFD, self).declare_partials(of, wrt, **passed)
 
         meta = self._replace_declaration(of, wrt, declare)
         if ours:
@@ -224,12 +244,17 @@ class PerOutputFD(HeldGroup, HeldComponent):
         ofs, wrts = ((n,) if isinstance(n, str) else n for n in (of, wrt))
         self._hold_totals(ofs, wrts, options)
 
+    @property
+    def tuned_steps(self):
+        """The `StepTable` of declarations with ``step='auto'``; None until they are tuned."""
+        return vars(self).get('_tuned_steps')
+
     def _tuned(self, declared):
         """Return steps for declarations that leave theirs to be found."""
         from mdao_seq.approximation.tuning import tune  # which needs this module
 
-        self.tuned_steps = tune(self, declared)
-        return {row.declaration: row.step for row in self.tuned_steps.rows}
+        self._tuned_steps = tune(self, declared)
+        return {row.declaration: row.step for row in self._tuned_steps.rows}
 
     def _check_declaration(self, of, wrt, options, function):
         """Refuse a bad declaration where it stands, not at the first linearization."""

@@ -1,5 +1,6 @@
 """`tune_steps`: steps for a component's differences, from its measured noise."""
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -68,14 +69,14 @@ def tune_steps(
     """
     component = problem.model._get_subsystem(comp) if isinstance(comp, str) else comp
     _check(component, comp)
-    for name, value in (('span', span), ('elements', elements)):
-        if not value > 0:
+    for name, value in (('span', span), ('elements', elements), ('accuracy', accuracy)):
+        if value is not None and not value > 0:
             raise ValueError(f'{component.msginfo}: {name} = {value}: must be positive')
     declared = [d for d in plan_as_declared(component).declarations if d.method == 'fd']
     if not declared:
         what = 'partial'
         if declares_totals(component):
-            what = 'total that its driver, or the last compute_totals, asks for'
+            what = 'total that its driver, or the compute_totals before, asks for'
         raise ValueError(f'{component.msginfo}: no {what} is declared with method fd')
     return tune(component, declared, budget, accuracy, span, elements, announce)
 
@@ -101,8 +102,8 @@ def tune(
     announced = sum(line.most_evaluations for line in lines)
     say = announce if component.comm.rank == 0 else lambda text: None
     say(
-        f'{component.msginfo}: tuning steps along {len(lines)} element{"s"[: len(lines) > 1]} of '
-        f'{", ".join(by_wrt)}: at most {announced} evaluations'
+        f'{component.msginfo}: tuning steps along {_counted(lines)}: at most {announced} '
+        'evaluations'
     )
     at = outputs_along(component)
     for line in tqdm(lines, desc='tune_steps', disable=None, leave=False):
@@ -118,6 +119,12 @@ def tune(
     rows = _rows(component, declared, choice, values)
     told = tuple((g.evaluations, g.growth, g.worst) for g in trade)
     return StepTable(component.pathname or '(model)', rows, announced, spent, told)
+
+
+def _counted(lines):
+    """Say how many elements of which inputs are sampled."""
+    sampled = Counter(line.wrt for line in lines)
+    return ', '.join(f'{wrt} ({n} element{"s"[: n > 1]})' for wrt, n in sampled.items())
 
 
 class _ElementLine:
@@ -149,19 +156,26 @@ class _ElementLine:
             (side[self.element] - self.values[self.element]) * (1 - 1e-12) for side in bounds
         )
 
+        never_finite = np.ones(self.sampled.size, dtype=bool)
+
         def evaluate(offset):
             point = Point(((0, offset),), self.declared[0], tuple(self.declared))
-            return at(Asked(component, (point,), 'tune'), wrt, self.element, offset)[self.sampled]
+            found = at(Asked(component, (point,), 'tune'), wrt, self.element, offset)[self.sampled]
+            never_finite[np.isfinite(found)] = False
+            return found
 
         try:
             centre = centre_of(component)[self.sampled]
             self.sampler = LineSampler(evaluate, centre, self.scale, span, lower, upper)
             self.sampler.refine(batches=len(self.declared))
         except ValueError as error:
+            dead = [d.of for d in self.declared if never_finite[self.rows[d]].any()]
+            what = 'it failed' if never_finite.all() else f'{" and ".join(dead)} is not finite'
             raise ValueError(
-                f'{component.msginfo}: {wrt}[{self.element}]: the component failed at nearly all '
-                f'points that were tried; choose a smaller span than {span} ({error})'
-            ) from None
+                f'{component.msginfo}: {wrt}[{self.element}]: {what} at too many of the points '
+                f'that were tried; choose a smaller span than {span}, or bounds for the '
+                'declarations'
+            ) from error
 
     def sample_at(self, steps):
         """Sample the points of the steps; return whether any was new."""

@@ -5,12 +5,15 @@ process has a pipe of its own, and one task at a time.
 """
 
 import multiprocessing
+import os
 import pickle
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
 from typing import Any
+
+PATIENCE = 1.0  # s, after which a worker asks whether it is still wanted
 
 
 class WorkerCrashed(RuntimeError):
@@ -100,8 +103,13 @@ def start_method() -> str:
 
 
 def _serve(connection: Any, function: Callable) -> None:
+    parent = os.getppid()
     try:
         while True:
+            # A pipe whose ends were forked into other workers does not close with the parent.
+            while not connection.poll(PATIENCE):
+                if os.getppid() != parent:
+                    return
             task = connection.recv()
             try:
                 reply = True, function(task)

@@ -204,7 +204,7 @@ class CallCounter:
         self._linearizing.append(path)
         try:
             result = proceed()
-        except Exception:
+        except BaseException:
             # An interrupted linearization is no evidence against the plan.
             after = self.counts.measured(path)
             self.counts.expect(path, {d: n - before.get(d, 0) for d, n in after.items()})

@@ -20,6 +20,7 @@ from mdao_seq.differences.line_sampling import LineSample
 _E12 = (1.0, 1.2, 1.5, 1.8, 2.2, 2.7, 3.3, 3.9, 4.7, 5.6, 6.8, 8.2)
 
 SMALLEST = 1e-9  # of the scale
+LARGE = 0.05  # a relative error that is worth a word
 STRAIGHT = 5.0  # the error of the largest step, in least ones, where nothing bends
 
 
@@ -173,6 +174,8 @@ def _remark(curve, is_smooth, is_trend):
         return 'jumps between smooth pieces: the trend across them'
     if curve.uncertainty > curve.value:
         return 'zero within the noise'
+    if curve.relative_error.min() > LARGE:
+        return 'no step gives a small error'
     if curve.error[-1] < STRAIGHT * curve.error.min():
         return 'straight as far as was sampled'
     return ''

@@ -118,7 +118,8 @@ def _kinds(
 def _block(kinds: list[_Kind], at_once: bool) -> Block:
     """Let the k-th evaluation of a method serve the k-th distinct offset of every kind."""
     offsets: dict[Key, dict[int, complex]] = {}
-    users: dict[Key, list[Declaration]] = {}
+    # By identity: there may be very many, and comparing declarations takes long.
+    users: dict[Key, dict[int, Declaration]] = {}
     uses = []
     for part, kind in enumerate(kinds):
         found: dict[str, list[complex]] = {'fd': [], 'cs': []}
@@ -131,16 +132,15 @@ def _block(kinds: list[_Kind], at_once: bool) -> Block:
             for offset in stencil.offsets:
                 key = method, _place(offset * step, found[method])
                 offsets.setdefault(key, {})[part] = offset * step
-                who = users.setdefault(key, [])
-                if declaration not in who:
-                    who.append(declaration)
+                users.setdefault(key, {})[id(declaration)] = declaration
                 asked.append(key)
             uses_of_part.append((declaration, asked, stencil, step))
         uses.append(uses_of_part)
     more = _extrapolated(offsets, users, uses)
     place = {key: k for k, key in enumerate(offsets)}
     points = tuple(
-        Point(tuple(offsets[key].items()), users[key][0], tuple(users[key])) for key in offsets
+        Point(tuple(of_key.items()), *_owner_and_users(users[key]))
+        for key, of_key in offsets.items()
     )
     parts = tuple(
         Part(
@@ -158,6 +158,11 @@ def _block(kinds: list[_Kind], at_once: bool) -> Block:
     return Block(parts, points, at_once)
 
 
+def _owner_and_users(users: dict[int, Declaration]) -> tuple[Declaration, tuple[Declaration, ...]]:
+    every = tuple(users.values())
+    return every[0], every
+
+
 def _as_declared(
     declaration: Declaration, asked: list[Key], stencil: Stencil, step: float
 ) -> tuple[Declaration, list[Key], tuple]:
@@ -167,7 +172,7 @@ def _as_declared(
 
 def _extrapolated(
     offsets: dict[Key, dict[int, complex]],
-    users: dict[Key, list[Declaration]],
+    users: dict[Key, dict[int, Declaration]],
     uses: list[list[tuple[Declaration, list[Key], Stencil, float]]],
 ) -> dict[tuple[int, Declaration], tuple[Declaration, list[Key], tuple]]:
     """Let declarations that extrapolate use every point of their part that lies no nearer.
@@ -198,8 +203,7 @@ def _extrapolated(
             kept = dict(zip(fewer, below, strict=True))
             estimate = tuple(w - kept.get(key, 0.0) for key, w in zip(used, weights, strict=True))
             for key in used:
-                if declaration not in users[key]:
-                    users[key].append(declaration)
+                users[key][id(declaration)] = declaration
             combined = tuple(weights), base_weight, (estimate, base_weight - base_below)
             found[part, declaration] = declaration, used, combined
     return found

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike
 from mdao_seq.differences.error_curve import ErrorCurve
 from mdao_seq.differences.planning import build_plan
 
+FLAT = 0.05  # losses that differ by less are alike
+
 
 class Grouping(NamedTuple):
     """Steps for the declarations of one input, or of all.
@@ -42,8 +44,9 @@ class Grouping(NamedTuple):
 
     @property
     def worst(self) -> float:
-        """Largest predicted relative error."""
-        return max((curve.at(step) for curve, step in self.steps), default=0.0)
+        """Largest predicted relative error, of derivatives that are not zero within the noise."""
+        known = [curve.at(step) for curve, step in self.steps if curve.uncertainty <= curve.value]
+        return max(known, default=0.0)
 
 
 def groupings(curves: Sequence[ErrorCurve], value: ArrayLike) -> list[Grouping]:
@@ -96,8 +99,10 @@ def _one_step(curves, value):
         common = np.intersect1d(common, curve.steps)
     if not common.size:
         return Grouping(0, np.inf, ())
-    loss = sum(_growth(curve, common) for curve in curves)
-    place = int(np.argmin(loss))
+    growth = np.array([_growth(curve, common) for curve in curves])
+    loss = growth.sum(axis=0)
+    # Where one error falls as another grows the sum is flat: then the worse of them decides.
+    place = int(np.argmin(np.where(loss <= loss.min() + FLAT, growth.max(axis=0), np.inf)))
     step = float(common[place])
     sharing = [replace(curve.declaration, step=step, is_auto=False) for curve in curves]
     evaluations = build_plan(sharing, {sharing[0].wrt: value}).total

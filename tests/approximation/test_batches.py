@@ -5,7 +5,7 @@ import openmdao.api as om
 import pytest
 
 from mdao_seq import PerOutputFD, count_calls, fd_cost
-from tests.approximation.components import Held
+from tests.approximation.components import Held, problem_of
 
 
 class Batched(Held):
@@ -152,3 +152,47 @@ def test_batches_under_a_coloring_and_scaling():
     found = partials(problem)
     assert comp.batches == 1 and fd_cost(comp).total == 4
     np.testing.assert_allclose(np.diag(found[:3]), 3 * np.array([1, 4, 9]), rtol=1e-6)
+
+
+class Careless(PerOutputFD, om.ExplicitComponent):
+    """Its compute_batch is what the test says."""
+
+    def setup(self):
+        self.add_input('x', np.ones(3))
+        self.add_output('y', np.zeros(2))
+        self.declare_partials('y', 'x', method='fd')
+
+    def compute(self, inputs, outputs):
+        outputs['y'] = inputs['x'][:2]
+
+    def compute_batch(self, inputs, outputs):
+        self.fill(inputs, outputs)
+
+
+def careless(fill):
+    comp = Careless()
+    comp.fill = fill
+    return problem_of(comp).model
+
+
+def test_a_batch_of_another_shape_is_refused():
+    """A bug once: it was reshaped, and the partials were wrong."""
+
+    def fill(inputs, outputs):
+        outputs['y'] = inputs['x'][:2]
+
+    with pytest.raises(ValueError, match=r"'comp'.*compute_batch has given y the shape \(2, 3\)"):
+        careless(fill).run_linearize()
+
+
+def test_a_batch_that_fills_nothing_or_another_name_is_noticed():
+    with pytest.raises(om.AnalysisError, match=r'no point is left; at .* y is not finite'):
+        careless(lambda inputs, outputs: None).run_linearize()
+    with pytest.raises(KeyError, match='compute_batch has given Y, no output'):
+        careless(lambda inputs, outputs: outputs.update(Y=1.0)).run_linearize()
+
+
+def test_an_error_in_a_batch_says_where():
+    with pytest.raises(ZeroDivisionError) as told:
+        careless(lambda inputs, outputs: 1 / 0).run_linearize()
+    assert "'comp' <class Careless>: in compute_batch, at 3 points" in told.value.__notes__

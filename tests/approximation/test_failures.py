@@ -34,7 +34,7 @@ def test_a_central_difference_becomes_one_sided():
     comp = Fails(declarations=[fd('y1', 0.01), fd('y2', 0.004)])
     problem = problem_of(comp)
     with pytest.warns(
-        om.DerivativesWarning, match=r'd\(y1\)/d\(x\).*x\[0\] \+0\.01 failed.*no conv'
+        om.DerivativesWarning, match=r'd\(y1\)/d\(x\).*x\[0\] \+0\.01 it failed.*no conv'
     ):
         partials = partials_of(problem)
     assert partials['y1', 'x'] == pytest.approx((X**3 - 1.29**3) / 0.01, rel=1e-12)
@@ -147,3 +147,32 @@ def test_an_output_that_is_not_finite_at_the_base_point_is_named():
     problem.run_model()
     with pytest.raises(om.AnalysisError, match='y is not finite at the present inputs'):
         problem.compute_totals(['comp.y'], ['comp.x'])
+
+
+class Root(PerOutputFD, om.ExplicitComponent):
+    """A root that is no number below zero."""
+
+    def setup(self):
+        self.add_input('x', 0.1)
+        self.add_input('z', 1.0)
+        self.add_output('y')
+        self.declare_partials('y', 'x', method='fd', step=0.2, form='central')
+        self.declare_partials('y', 'z', method='fd', step=0.2, form='central')
+
+    def compute(self, inputs, outputs):
+        if inputs['z'] > 1.1:
+            raise om.AnalysisError('too large')
+        with np.errstate(invalid='ignore'):
+            outputs['y'] = np.sqrt(inputs['x']) + inputs['z']
+
+
+def test_the_last_point_of_an_element_may_fail_as_any():
+    """A bug once: it was taken for the present point, which was blamed."""
+    problem = problem_of(Root())
+    with pytest.warns(om.DerivativesWarning) as told:
+        found = problem.compute_totals('comp.y', ['comp.x', 'comp.z'])
+    assert found['comp.y', 'comp.x'].item() == pytest.approx((0.3**0.5 - 0.1**0.5) / 0.2)
+    assert found['comp.y', 'comp.z'].item() == pytest.approx(1.0)
+    by_x, by_z = sorted(str(warning.message) for warning in told)
+    assert 'at x[0] -0.2 y is not finite' in by_x
+    assert 'at z[0] +0.2 it failed' in by_z

@@ -400,6 +400,35 @@ def test_semi_totals_take_part_in_a_larger_model():
     assert fd_cost(model.ends).total == 2 * 6
 
 
+class Two(om.ExplicitComponent):
+    def setup(self):
+        self.add_input('x', 3.0)
+        self.add_input('z', 2.0)
+        self.add_output('y')
+        self.add_output('w')
+
+    def compute(self, inputs, outputs):
+        outputs['y'] = inputs['x'] ** 2 * inputs['z']
+        outputs['w'] = inputs['z'] ** 3 + inputs['x']
+
+
+def test_other_totals_through_a_group_below_are_of_what_is_asked():
+    """A bug once: its variables were those of the first totals, and others zero, or an error."""
+    group = type('Held', (PerOutputFD, om.Group), {})()
+    group.add_subsystem('two', Two(), promotes=['*'])
+    group.declare_totals('*', '*', step=1e-3, form='central')
+    problem = problem_of(group, 'below')
+    exact = {('y', 'x'): 12.0, ('y', 'z'): 9.0, ('w', 'x'): 1.0, ('w', 'z'): 12.0}
+    for ofs, wrts in (('y', 'x'), ('y', 'z'), ('yw', 'xz'), ('w', 'z'), ('y', 'xz')):
+        with count_calls(problem) as counts:
+            found = problem.compute_totals(list(ofs), list(wrts))
+        for of in ofs:
+            for wrt in wrts:
+                assert found[of, wrt].item() == pytest.approx(exact[of, wrt], rel=1e-6)
+        counts.verify()
+        assert counts.total('group') == 2 * len(wrts)
+
+
 def test_components_below_keep_their_own_declarations_where_a_solver_wants_them():
     """A Newton solver of the group linearizes its components; the group is differenced outside."""
     group = type('Held', (PerOutputFD, SellarNoDerivatives), {})(

@@ -48,6 +48,9 @@ def in_one_batch(system, method, jobs):
             error = None
         except AnalysisError as raised:
             error = raised
+        except Exception as raised:
+            raised.add_note(f'{system.msginfo}: in compute_batch, at {len(jobs)} points')
+            raise
         finally:
             ASKED.reset(token)
     if error is not None:
@@ -55,7 +58,11 @@ def in_one_batch(system, method, jobs):
         system._held_repeated += [point.owner for point in asked.points]
         yield from in_turn(system, method, jobs)
         return
-    found = np.concatenate([_flat(outputs[name], len(jobs)) for name in system._outputs], axis=1)
+    unknown = outputs.keys() - set(system._outputs)
+    if unknown:
+        raise KeyError(f'{system.msginfo}: compute_batch has given {", ".join(unknown)}, no output')
+    found = [_points(system, outputs, name, len(jobs)) for name in system._outputs]
+    found = np.concatenate(found, axis=1)
     found -= at_base
     yield from found.imag if method == 'cs' else found.real
 
@@ -68,7 +75,7 @@ def _batch_inputs(system, jobs):
     lengths = [index.size for _, index, _ in changes]
     rows = np.repeat([k for k, _, _ in changes], lengths)
     offsets = np.repeat([offset for *_, offset in changes], lengths)
-    indices = np.concatenate([index for _, index, _ in changes])
+    indices = np.concatenate([np.empty(0, int), *(index for _, index, _ in changes)])
     inputs = {}
     for name, value in vector.items():
         start, stop = vector.get_range(absolute(system, name))
@@ -83,11 +90,19 @@ def _batch_inputs(system, jobs):
 
 
 def _batch_outputs(system, number):
+    """Return arrays to be filled; what is not is no number, and noticed."""
     return {
-        name: np.repeat(np.asarray(value)[None], number, axis=0)
+        name: np.full((number, *value.shape), np.nan, dtype=value.dtype)
         for name, value in system._outputs.items()
     }
 
 
-def _flat(values, number):
-    return np.reshape(values, (number, -1))
+def _points(system, outputs, name, number):
+    """Return an output by points, flat; refuse what the component has replaced by another shape."""
+    values, shape = np.asarray(outputs[name]), (number, *system._outputs[name].shape)
+    if values.shape != shape:
+        raise ValueError(
+            f'{system.msginfo}: compute_batch has given {name} the shape {values.shape}; with '
+            f'{number} points it is {shape}, the axis of points first'
+        )
+    return values.reshape(number, -1)

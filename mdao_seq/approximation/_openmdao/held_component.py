@@ -18,6 +18,7 @@ from mdao_seq.approximation._openmdao.names import (
     OPTIONS,
     OURS,
     REPLACED,
+    SPARSITY,
     STOCK,
     absolute,
     relative,
@@ -130,7 +131,12 @@ class HeldComponent(HeldSystem):
             patterns = self._declared_partials_patterns
             patterns[tuple(n if isinstance(n, tuple) else (n,) for n in key)] = patterns.pop(key)
         earlier = self._declared_partials_patterns.pop(key, {})
-        meta = declare()
+        declare()
+        # An override of declare_partials may return nothing; the newest is the last.
+        meta = next(reversed(self._declared_partials_patterns.values()))
+        if self._declares_as_openmdao:
+            # As in OpenMDAO: it may be all that makes the partial fit into memory.
+            meta |= {k: earlier[k] for k in SPARSITY if k in earlier and meta.get(k) is None}
         if 'method' not in meta:
             # In case nothing fills the exact partial; see _resolve_partials_patterns.
             meta[REPLACED] = earlier if 'method' in earlier else earlier.get(REPLACED)

@@ -126,6 +126,14 @@ class HeldSystem:
         """Steps that stand in for those of declarations, a dict by `Declaration`."""
         return vars(self).setdefault('_held_steps', {})
 
+    def restore_steps(self):
+        """Take the steps that were declared again; what is 'auto' is tuned anew."""
+        self.replaced_steps.clear()
+        if self._held_plan is not None:
+            self._held_plan = build_with_replaced_steps(
+                self, self._held_frame.declared(wanted=True)
+            )
+
     def replace_steps(self, steps):
         """Take other steps than declared, from now on and after every later setup.
 

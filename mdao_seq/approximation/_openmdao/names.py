@@ -9,6 +9,8 @@ STOCK = {'fd': FiniteDifference, 'cs': ComplexStep}
 
 OPTIONS = ('method', 'step', 'form', 'step_calc', 'minimum_step')
 
+SPARSITY = ('rows', 'cols', 'diagonal')
+
 # Stands for all declarations of a component that is not held: OpenMDAO does not tell them apart.
 UNDIVIDED = 'd(*)/d(*)'
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from openmdao.approximation_schemes.approximation_scheme import ApproximationScheme
+from openmdao.core.analysis_error import AnalysisError
 from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
 
 from mdao_seq.approximation._openmdao.colorings import color_rows
@@ -55,27 +56,43 @@ class PlannedScheme(ApproximationScheme):
         _, targets, sweeps, jobs = self._layout
         failures = Failures(system, frame)
         at_base = frame.at_base()
-        results = evaluate(system, method, jobs)
+        results, given_up = evaluate(system, method, jobs), None
         try:
             for sweep in sweeps:
                 values = np.empty((sweep.number_of_points, at_base.size))
                 for lane in sweep.lanes:
-                    for value in values:
+                    failures.in_lane()
+                    for point, value in enumerate(values):
                         found = next(results)
                         if isinstance(found, np.ndarray):
                             value[:] = found
                         else:
-                            failures.at_point(value, found)
+                            failures.at_point(point, value, found)
                     for columns, combinations in zip(lane, sweep.parts, strict=True):
                         for combination in combinations:
-                            combination.write(columns, values, at_base, failures)
+                            try:
+                                combination.write(columns, values, at_base, failures)
+                            except AnalysisError as error:
+                                # Other ranks are still evaluating, and wait for this one.
+                                if system.comm.size == 1:
+                                    raise
+                                given_up = given_up or error
         finally:
             results.close()
+        if system.comm.size > 1:
+            _raise_on_all(system.comm, given_up)
         targets.finish()
 
     def _reset(self):
         super()._reset()
         self._layout = None
+
+
+def _raise_on_all(comm, error):
+    """Raise the error of one rank on every rank, so that none goes on alone."""
+    for found in comm.allgather(error):
+        if found is not None:
+            raise found
 
 
 class _Sweep(NamedTuple):

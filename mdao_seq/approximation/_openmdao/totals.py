@@ -193,6 +193,10 @@ class Totals:
         relevance = system._relevance
         if system._held_plan is None or system._held_relevance is not relevance:
             system._held_relevance = relevance
+            if not self._is_model:
+                # OpenMDAO itself would go on with the variables of before.
+                system._clear_jac_caches()
+                system._jacobian = None
             system._setup_approx_derivs()
 
     @contextmanager
