@@ -54,7 +54,10 @@ class Setting(NamedTuple):
         """Return the options in which another setting differs, most important first."""
         if self.method != other.method:
             return ['method' if self.is_approximate else 'value']
-        return [name for name in self._fields if getattr(self, name) != getattr(other, name)]
+        differing = [name for name in self._fields if getattr(self, name) != getattr(other, name)]
+        if 'minimum_step' in differing and not (self.is_relative and other.is_relative):
+            differing.remove('minimum_step')  # which only a relative step has
+        return differing
 
     def options(self):
         """Return the keyword arguments that state it in ``declare_partials``."""

@@ -150,7 +150,7 @@ def compare(component, meant) -> list[Compared]:
     found = []
     for key, each in meant.items():
         if each.is_approximate:
-            result = _compare_approximate(component, key, each, decides)
+            result = _compare_approximate(component, key, meant, decides)
         else:
             result = _compare_exact(component, key, each, decides, key[1] in approximate_wrts)
         if result is not None:
@@ -172,7 +172,7 @@ def _compare_exact(component, key, meant, decides, shares_its_column):
 
 
 def _compare_approximate(component, key, meant, decides):
-    setting = meant.setting
+    setting = meant[key].setting
     if component.matrix_free:
         return Compared(key, setting, NONE, MATRIX_FREE, None, ['method'])
     own = component._subjacs_info.get(key, {})
@@ -186,16 +186,14 @@ def _compare_approximate(component, key, meant, decides):
         actual = actual._replace(step=actual.minimum_step)
         return Compared(key, setting, actual, SIGN, None, ['step'])
     differing = setting.differs(actual)
-    if decider[1] != key[1] or _takes_one_element(component, key, setting):
-        by = COLORING
-        if setting.is_relative and not differing:
-            # The same relative step, but of another element's value.
-            differing = ['step']
-    elif decider != key:
-        by = COLUMN
+    by = RESIDUAL if _has_named_residuals(component) else EARLIER
+    if differing:
+        # Where the decider was meant alike, it has lost the same, and is not to blame.
+        if decider != key and (decider not in meant or meant[decider].setting != setting):
+            by = COLUMN if decider[1] == key[1] else COLORING
+    elif setting.is_relative and _is_scaled_otherwise(component, key, decider, setting):
+        by, differing = COLORING, ['step']
     else:
-        by = RESIDUAL if _has_named_residuals(component) else EARLIER
-    if not differing:
         return None
     return Compared(key, setting, actual, by, _other(decider, key), differing)
 
@@ -211,12 +209,12 @@ def _vanishes(options):
     return relative and step is not None and np.asarray(step).item() < 0
 
 
-def _takes_one_element(component, key, setting):
-    return (
-        setting.step_calc == 'rel_element'
-        and key[1] in _colored(component, [key[1]])
-        and component._subjacs_info[key]['shape'][1] > 1
-    )
+def _is_scaled_otherwise(component, key, decider, setting):
+    """Whether a relative step is relative to another input, or to one element of several."""
+    if decider[1] != key[1]:
+        return True
+    several = component._subjacs_info[key]['shape'][1] > 1
+    return setting.step_calc == 'rel_element' and several and key[1] in _colored(component, [key[1]])
 
 
 def deciders(component) -> dict[str, tuple[str, str]]:
