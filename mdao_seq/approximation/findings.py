@@ -82,10 +82,13 @@ def _plain(finding):
 
 
 NAMES_SHOWN = 3
+LINES_SHOWN = 12
 
 
 def audit_table(components, passed):
     """Return the tables of an audit: evaluations by component, what is lost, and what mends it.
+
+    Problems that have the same component, as copies of one, are shown together.
 
     Parameters
     ----------
@@ -94,74 +97,78 @@ def audit_table(components, passed):
     passed : int
         How many components declare no approximation.
     """
-    several = len({each.problem for each in components}) > 1
-
-    def place(row):
-        return f'{row.problem}: {row.component}' if several else row.component
-
-    parts = []
-    if components:
-        header = ('component', 'class', 'declared', 'evaluations', 'as declared', '')
-        rows = [
-            (
-                place(each),
-                each.class_name,
-                each.declared,
-                each.evaluations,
-                each.evaluations_as_declared,
-                'at most' if each.bound else None,
-            )
-            for each in components
-        ]
-        parts.append(text_table(header, rows))
-    lost = [(place(f), f) for each in components for f in each.findings]
-    if lost:
-        header = ('component', 'of', 'wrt', 'lost', 'declared', 'what OpenMDAO does', 'as for')
-        parts.append(text_table(header, _together(lost)))
-        mends = dict.fromkeys((where, finding.mend) for where, finding in lost)
-        parts.append('to mend:\n' + text_table(('component', 'line'), _mends(mends)))
+    named = len({each.problem for each in components}) > 1
+    parts = [_components(components, named)] if components else []
+    findings = [finding for each in components for finding in each.findings]
+    if findings:
+        parts += [_losses(findings, named), _mends(findings)]
     parts.append(_summary(components, passed))
     return '\n\n'.join(parts)
 
 
-def _summary(components, passed):
-    losing = sum(bool(each.findings) for each in components)
-    what = (
-        f'{losing} of {len(components)} components lose what they declare'
-        if losing
-        else f'all that {len(components)} components declare holds'
+def _components(components, named):
+    rows: dict = {}
+    for each in components:
+        bound = 'at most' if each.bound else None
+        row = each.component, *each[2:6], bound
+        rows.setdefault(row, []).append(each.problem)
+    return _table(
+        ('component', 'class', 'declared', 'evaluations', 'as declared', ''), rows, named
     )
-    return f'{what}; {passed} others approximate nothing' if passed else what
 
 
-def _together(lost):
+def _losses(findings, named):
     """Put what is lost in the same way on one line, where it is every of with every wrt."""
     kinds: dict = {}
-    for where, f in lost:
+    for f in findings:
         rest = str(f.declared), str(f.actual), f.decided_by
-        kinds.setdefault((where, f.of, f.wrt, rest), []).append(f.kind)
+        kinds.setdefault((f.problem, f.component, f.of, f.wrt, rest), []).append(f.kind)
     ofs: dict = {}
-    for (where, of, wrt, rest), of_pair in kinds.items():
-        ofs.setdefault((where, wrt, (', '.join(of_pair), *rest)), []).append(of)
+    for (*place, of, wrt, rest), of_pair in kinds.items():
+        ofs.setdefault((*place, wrt, (', '.join(of_pair), *rest)), []).append(of)
     wrts: dict = {}
-    for (where, wrt, rest), of_wrt in ofs.items():
-        wrts.setdefault((where, tuple(of_wrt), rest), []).append(wrt)
-    return [(where, _few(of), _few(wrt), *rest) for (where, of, rest), wrt in wrts.items()]
+    for (*place, wrt, rest), of_wrt in ofs.items():
+        wrts.setdefault((*place, tuple(of_wrt), rest), []).append(wrt)
+    rows: dict = {}
+    for (problem, component, of_all, rest), wrt_all in wrts.items():
+        row = component, few(of_all), few(wrt_all), *rest
+        rows.setdefault(row, []).append(problem)
+    header = ('component', 'of', 'wrt', 'lost', 'declared', 'what OpenMDAO does', 'as for')
+    return _table(header, rows, named)
 
 
-def _few(names):
+def _table(header, rows, named):
+    """Return a table of rows by content, each with the problems that have it."""
+    if named:
+        header = ('problem', *header)
+        return text_table(header, [(few(problems), *row) for row, problems in rows.items()])
+    return text_table(header, rows)
+
+
+def _mends(findings):
+    """Show each line once, but of lines that differ by the names alone not all."""
+    places: dict = {}
+    for finding in findings:
+        places.setdefault(finding.mend, {})[finding.component] = None
+    shown = list(places.items())[:LINES_SHOWN]
+    rows = [(line, few(list(components))) for line, components in shown]
+    if len(places) > LINES_SHOWN:
+        rows.append((f'… and {len(places) - LINES_SHOWN} more such lines', None))
+    return text_table(('to mend', 'of'), rows)
+
+
+def _summary(components, passed):
+    losing = sum(bool(each.findings) for each in components)
+    if not components:
+        return f'no component approximates partials, of {passed}'
+    others = f'; {passed} others approximate nothing' if passed else ''
+    if losing:
+        return f'{losing} of {len(components)} components lose what they declare{others}'
+    return f'all that {len(components)} components declare holds{others}'
+
+
+def few(names):
+    """Name the first of several."""
     more = len(names) - NAMES_SHOWN
     shown = ', '.join(names[:NAMES_SHOWN])
     return f'{shown} and {more} more' if more > 0 else shown
-
-
-def _mends(mends):
-    """Show every line of a component, but not one for each of many."""
-    by_place: dict = {}
-    for where, line in mends:
-        by_place.setdefault(where, []).append(line)
-    for where, lines in by_place.items():
-        for line in lines[:NAMES_SHOWN]:
-            yield where, line
-        if len(lines) > NAMES_SHOWN:
-            yield where, f'… and {len(lines) - NAMES_SHOWN} more such lines'

@@ -387,6 +387,31 @@ def test_exact_beside_fd_that_compute_partials_fills():
     assert len(comp.points) == audit.components[0].evaluations_as_declared == 2
 
 
+class ByName(Probe):
+    """It names what it computes."""
+
+    def compute_partials(self, inputs, partials):
+        partials['y1', 'x'] = np.diag(3 * inputs['x'] ** 2 * inputs['z'])
+        partials['y2', 'x'] = np.diag(np.exp(inputs['x']) * inputs['z'])
+
+
+def test_exact_that_compute_partials_does_not_name_keeps_the_approximation():
+    """As published: fd for one input, then exact for all, of which compute_partials has others."""
+    audit, comp = audited(ByName(declare=partials(('*', 'z', FORWARD), ('*', '*', {}))))
+    assert audit.holds, audit
+    assert audit.components[0].evaluations_as_declared == len(comp.points) == 2
+    assert np.allclose(comp._jacobian['y1', 'z'], np.diag(X**3), rtol=1e-4)
+    audit, comp = audited(ByName(declare=partials(('*', 'x', FORWARD), ('*', '*', {}))))
+    assert lost(audit) == dict.fromkeys([('y1', 'x'), ('y2', 'x')], 'exact stays fd')
+
+
+def test_an_initial_value_is_no_constant():
+    declare = partials(('y1', 'x', {'val': np.eye(2)}), ('y2', 'x', FORWARD))
+    audit, comp = audited(ByName(declare=declare))
+    assert audit.holds, audit
+    assert np.allclose(comp._jacobian['y1', 'x'], np.diag(3 * X**2 * Z), rtol=1e-14)
+
+
 def test_exact_that_nothing_fills_keeps_the_approximation():
     audit, comp = audited(Probe(declare=partials(('y1', 'x', FORWARD), ('y1', 'x', {}))))
     assert audit.holds, audit

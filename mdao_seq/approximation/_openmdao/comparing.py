@@ -11,8 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from openmdao.utils import coloring as coloring_mod
 
-from mdao_seq.approximation._openmdao.held import is_filled
-from mdao_seq.approximation._openmdao.names import OPTIONS, STOCK, absolute, approximated_keys
+from mdao_seq.approximation._openmdao.filling import fills
+from mdao_seq.approximation._openmdao.names import (
+    OPTIONS,
+    STOCK,
+    absolute,
+    approximated_keys,
+    relative,
+)
 from mdao_seq.approximation._openmdao.partials import as_openmdao_means
 from mdao_seq.approximation.losses import (
     COLORING,
@@ -92,7 +98,7 @@ def declared(component, calls) -> dict[tuple[str, str], Meant]:
     meant = {}
     for call in calls:
         for key in _keys(component, call):
-            now = _meant(component, call, meant.get(key))
+            now = _meant(component, key, call, meant.get(key))
             if now is None:
                 meant.pop(key, None)
             else:
@@ -123,7 +129,7 @@ def _has_named_residuals(component):
     return bool(getattr(component, '_declared_residuals', None))
 
 
-def _meant(component, call, before):
+def _meant(component, key, call, before):
     """Return what a pair means after one more call; None: that it is zero."""
     given = {name: value for name, value in call.given.items() if value is not None}
     was_approximate = before is not None and before.is_approximate
@@ -138,9 +144,13 @@ def _meant(component, call, before):
     if given.get('method') in STOCK:
         return Meant({name: given[name] for name in OPTIONS if name in given})
     has_value = given.get('val') is not None
-    if was_approximate and not (has_value or is_filled(component, {'val': None})):
-        return before  # nothing fills it: the approximation is what gives its value
+    if was_approximate and not has_value and _fills(component, key) is False:
+        return before  # nothing sets it: the approximation is what gives its value
     return Meant({}, has_value)
+
+
+def _fills(component, key):
+    return fills(component, *(relative(component, name) for name in key))
 
 
 def compare(component, meant) -> list[Compared]:
@@ -163,8 +173,11 @@ def _compare_exact(component, key, meant, decides, shares_its_column):
     if decider is None or component.matrix_free:
         return None
     stays = component._subjacs_info.get(key, {}).get('method') in STOCK
+    if meant.has_value:
+        if not stays and _fills(component, key):
+            return None  # the value was an initial one
     # What compute_partials sets is right after all, and costs nothing if the points serve others.
-    if not meant.has_value and (not stays or shares_its_column):
+    elif not stays or shares_its_column:
         return None
     actual = setting_of(component._subjacs_info[decider])
     by = EARLIER if stays else COLUMN
