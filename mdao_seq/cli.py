@@ -1,4 +1,4 @@
-"""``openmdao`` subcommands: ``count_calls model.py``, ``count_calls file.db``, ``fd_audit model.py``.
+"""``openmdao`` subcommands: ``count_calls`` of a script or a file, and ``fd_audit`` of a script.
 
 Each command is an entry point in the group ``openmdao_command``: a function that returns
 (parser set-up, executor, help).

@@ -129,7 +129,7 @@ def test_the_report_is_off_unless_asked_for():
 
 
 LOSES, HOLDS = (
-    f'''
+    f"""
 import sys
 import openmdao.api as om
 from tests.approximation.components import Declared, fd
@@ -140,7 +140,7 @@ problem.setup()
 print('set up', *sys.argv[1:])
 problem.run_model()
 print('has run', problem.model.comp.calls)
-'''
+"""
     for step in (0.01, 0.05)
 )
 

@@ -61,8 +61,8 @@ def fd_audit(problem):
     """Find every declaration of a problem's components that OpenMDAO drops or alters.
 
     The audit listens while components declare their partials, and compares with what OpenMDAO
-    holds after ``final_setup``; it runs nothing and changes nothing. Problems that are set up inside
-    of this one (SubmodelComp) are audited, too. Components that are held (`PerOutputFD`,
+    holds after ``final_setup``; it runs nothing and changes nothing. Problems that are set up
+    inside of this one (SubmodelComp) are audited, too. Components that are held (`PerOutputFD`,
     `hold_declarations`) lose nothing.
 
     Parameters

@@ -112,9 +112,7 @@ def _components(components, named):
         bound = 'at most' if each.bound else None
         row = each.component, *each[2:6], bound
         rows.setdefault(row, []).append(each.problem)
-    return _table(
-        ('component', 'class', 'declared', 'evaluations', 'as declared', ''), rows, named
-    )
+    return _table(('component', 'class', 'declared', 'evaluations', 'as declared', ''), rows, named)
 
 
 def _losses(findings, named):

@@ -312,7 +312,7 @@ def test_options_of_a_named_residual_are_dropped():
 
 
 def holding():
-    """What loses nothing, by name: (component, evaluations that it makes)."""
+    """Return declarations that lose nothing, by name."""
     both = ['y1', 'y2']
     return {
         'one step for both outputs': partials((both, 'x', CENTRAL | {'step': 0.05})),
@@ -457,11 +457,12 @@ LOSING = {
 
 @pytest.mark.parametrize('name', LOSING)
 def test_the_line_mends(name):
-    audit, comp = audited(Probe(declare=LOSING[name]))
+    audit, _ = audited(Probe(declare=LOSING[name]))
     assert {f.mend for f in audit.findings} == {'class Probe(PerOutputFD, om.ExplicitComponent):'}
     as_declared = audit.components[0].evaluations_as_declared
     Mended = type('Probe', (PerOutputFD, Probe), {})
-    for mended, hold in ((Mended(declare=LOSING[name]), False), (Probe(declare=LOSING[name]), True)):
+    for cls, hold in ((Mended, False), (Probe, True)):
+        mended = cls(declare=LOSING[name])
         problem = om.Problem(reports=False)
         problem.model.add_subsystem('comp', mended)
         if hold:

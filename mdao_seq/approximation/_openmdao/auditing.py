@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from openmdao.core.explicitcomponent import ExplicitComponent
-from openmdao.core.implicitcomponent import ImplicitComponent
 from openmdao.core.indepvarcomp import IndepVarComp
 
 from mdao_seq.approximation._openmdao.comparing import compare, declared
@@ -86,7 +84,7 @@ class Auditor:
 def _audited(component, calls, problem, path):
     """Return the `AuditedComponent`; None if it neither approximates nor was meant to."""
     is_held = isinstance(component, HeldComponent)
-    meant = declared(component, calls) if isinstance(component, (ExplicitComponent, ImplicitComponent)) else {}
+    meant = declared(component, calls)
     if not approximated_keys(component) and not any(each.is_approximate for each in meant.values()):
         return None
     findings = [] if is_held else _findings(component, meant, problem, path)
@@ -116,17 +114,8 @@ def _findings(component, meant, problem, path):
             decider = 'd({})/d({})'.format(*(relative(component, n) for n in each.decider))
         lost = Lost(of, wrt, each.declared, line)
         for kind, loss in kinds_lost(each.decided_by, each.declared, each.actual, each.differing):
-            yield Finding(
-                problem,
-                path,
-                of,
-                wrt,
-                kind,
-                each.declared,
-                each.actual,
-                decider,
-                loss.mend(lost),
-            )
+            settings = each.declared, each.actual
+            yield Finding(problem, path, of, wrt, kind, *settings, decider, loss.mend(lost))
 
 
 def _planned(plan, *arguments):
@@ -140,9 +129,7 @@ def _plan_meant(component, meant):
     """Plan what a component that is not held declares, for the totals that are wanted."""
     approximate = {key: each.setting for key, each in meant.items() if each.is_approximate}
     declarations = [
-        Declaration(
-            *(relative(component, name) for name in key), **approximate[key]._asdict()
-        )
+        Declaration(*(relative(component, name) for name in key), **approximate[key]._asdict())
         for key in relevant_keys(component, list(approximate))
     ]
     return build(component, declarations, Partials(component))

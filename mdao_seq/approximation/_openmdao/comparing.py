@@ -226,8 +226,9 @@ def _is_scaled_otherwise(component, key, decider, setting):
     """Whether a relative step is relative to another input, or to one element of several."""
     if decider[1] != key[1]:
         return True
-    several = component._subjacs_info[key]['shape'][1] > 1
-    return setting.step_calc == 'rel_element' and several and key[1] in _colored(component, [key[1]])
+    if setting.step_calc != 'rel_element' or component._subjacs_info[key]['shape'][1] == 1:
+        return False
+    return bool(_colored(component, [key[1]]))
 
 
 def deciders(component) -> dict[str, tuple[str, str]]:
@@ -238,13 +239,14 @@ def deciders(component) -> dict[str, tuple[str, str]]:
     for key in reversed(approximated_keys(component)):
         if is_input(key[1]) or not component.is_explicit():
             columns.setdefault(key[1], key)
-    methods = {wrt: component._subjacs_info[key]['method'] for wrt, key in columns.items()}
-    colored = [wrt for wrt in _colored(component, columns) if _is_only_colored(component, columns[wrt])]
+    # Where a coloring does not say so, columns are perturbed one by one as well, afterwards.
+    infos = {wrt: component._subjacs_info[key] for wrt, key in columns.items()}
+    colored = [wrt for wrt in _colored(component, columns) if 'coloring' in infos[wrt]]
     if colored:
         # Each scheme runs all colors by the options of its first input; the last one is right.
-        last = [m for m in component._approx_schemes if m in {methods[wrt] for wrt in colored}]
-        last = last[-1] if last else methods[colored[0]]
-        decider = next(columns[wrt] for wrt in colored if methods[wrt] == last)
+        used = {infos[wrt]['method']: wrt for wrt in reversed(colored)}
+        order = [method for method in component._approx_schemes if method in used]
+        decider = columns[used[order[-1]] if order else colored[0]]
         columns |= dict.fromkeys(colored, decider)
     return columns
 
@@ -256,8 +258,3 @@ def _colored(component, wrts):
         return []
     info._update_wrt_matches(component)
     return [wrt for wrt in wrts if info.wrt_matches is None or wrt in info.wrt_matches]
-
-
-def _is_only_colored(component, key):
-    """Whether the columns are not perturbed one by one as well, which would speak last."""
-    return 'coloring' in component._subjacs_info[key]
