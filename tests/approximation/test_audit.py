@@ -405,6 +405,22 @@ def test_exact_that_compute_partials_does_not_name_keeps_the_approximation():
     assert lost(audit) == dict.fromkeys([('y1', 'x'), ('y2', 'x')], 'exact stays fd')
 
 
+def test_holding_keeps_what_compute_partials_does_not_set():
+    """A bug once: held, the partial was zero without a word."""
+    for words in (('*', '*'), ('y*', '*')):
+        comp = ByName(declare=partials(('*', 'z', CENTRAL | {'step': 0.01}), (*words, {})))
+        problem = om.Problem(reports=False)
+        problem.model.add_subsystem('comp', comp)
+        hold_declarations(problem)
+        problem.setup()
+        problem.run_model()
+        comp.points.clear()
+        comp.run_linearize()
+        assert np.allclose(comp._jacobian['y1', 'z'], np.diag(X**3), rtol=1e-9)
+        assert np.allclose(comp._jacobian['y1', 'x'], np.diag(3 * X**2 * Z), rtol=1e-14)
+        assert len(comp.points) == 4
+
+
 def test_an_initial_value_is_no_constant():
     declare = partials(('y1', 'x', {'val': np.eye(2)}), ('y2', 'x', FORWARD))
     audit, comp = audited(ByName(declare=declare))
