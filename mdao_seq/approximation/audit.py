@@ -20,7 +20,10 @@ class FDAudit:
 
     @property
     def components(self):
-        """The components that approximate partials, or were meant to: `AuditedComponent`s."""
+        """What approximates partials, or was meant to.
+
+        A tuple of `~mdao_seq.approximation.findings.AuditedComponent`.
+        """
         if self.is_empty:
             raise RuntimeError(
                 'fd_audit: nothing is audited yet: call setup() and final_setup() on the problem'
@@ -29,7 +32,7 @@ class FDAudit:
 
     @property
     def findings(self):
-        """What is lost, a tuple of `Finding`."""
+        """What is lost, a tuple of `~mdao_seq.approximation.findings.Finding`."""
         return tuple(finding for each in self.components for finding in each.findings)
 
     @property
