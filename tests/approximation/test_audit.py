@@ -252,6 +252,18 @@ class TestOneOfAColoringDecides:
         assert set(lost(audit).values()) == {'cs turned to fd'}
         assert not np.iscomplexobj(np.array(offsets(comp)))
 
+    def test_of_two_methods(self):
+        def declare(comp):
+            comp.declare_coloring(method='cs', show_summary=False)
+            comp.declare_partials('*', 'x', method='fd', step=0.01)
+
+        audit, comp = audited(Probe(declare=declare), again=True)
+        (decided,) = {f.actual for f in audit.findings}
+        last = [point for point in comp.points if np.any(point[0]) or np.any(point[1])][-1]
+        assert np.iscomplexobj(last[0]) == (decided.method == 'cs')
+        lost_wrt = {f.wrt for f in audit.findings}
+        assert lost_wrt == ({'x'} if decided.method == 'cs' else {'z'})
+
     def test_relative_to_each_element(self):
         def declare(comp):
             comp.declare_partials('*', '*', method='fd', step=0.1, step_calc='rel_element')
