@@ -4,7 +4,7 @@ import openmdao.api as om
 
 from mdao_seq._hook import listen
 from mdao_seq.approximation._openmdao.auditing import Auditor
-from mdao_seq.approximation._openmdao.systems import is_set_up
+from mdao_seq.approximation._openmdao.systems import is_set_up, on_every_final_setup
 from mdao_seq.approximation.findings import audit_table
 
 
@@ -127,8 +127,6 @@ def audit_every_problem():
     FDAudit
         Filled by every ``final_setup``.
     """
-    from mdao_seq.approximation._openmdao.systems import on_every_final_setup
-
     auditor = Auditor()
     auditor.listen()
     auditor.expect_all()
