@@ -16,6 +16,8 @@ _HOME_OF = {
     'hold_declarations': 'approximation.holding',
     'hold_all_declarations': 'approximation.holding',
     'fd_cost': 'approximation.cost',
+    'fd_audit': 'approximation.audit',
+    'FDAudit': 'approximation.audit',
     'tune_steps': 'approximation.tuning',
     'StepTable': 'differences.step_table',
     'CallCountRecorder': 'counting.recorder',

@@ -1,11 +1,16 @@
-"""``openmdao`` subcommands: ``openmdao count_calls model.py`` and ``openmdao count_calls file.db``.
+"""``openmdao`` subcommands: ``count_calls`` of a script or a file, and ``fd_audit`` of a script.
 
 Each command is an entry point in the group ``openmdao_command``: a function that returns
 (parser set-up, executor, help).
 """
 
+import json
 import sys
+import traceback
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
+
+HOLDS, LOSES, FAILS = 0, 1, 2  # exit statuses of fd_audit
 
 
 def count_calls_command():
@@ -98,3 +103,66 @@ def _verify(counted):
     if wrong:
         sys.exit('\n'.join(wrong))
     print('\nmeasured = predicted for every declaration')
+
+
+def fd_audit_command():
+    """Run a script until its model is set up, and print what OpenMDAO does not do as declared."""
+    return (
+        _fd_audit_arguments,
+        _fd_audit,
+        'Find finite-difference declarations that OpenMDAO drops or alters.',
+    )
+
+
+def _fd_audit_arguments(parser):
+    parser.add_argument('file', nargs=1, help='a Python script that sets up a problem')
+    parser.epilog = (
+        'The script ends where it would evaluate a component for the first time. Exit status: 0 if '
+        'all that is declared holds, 1 if anything is dropped or altered, 2 if the script fails or '
+        'finally sets up no problem. Arguments of the script come last, after --'
+    )
+    parser.add_argument(
+        '--run',
+        action='store_true',
+        help='let the script run to its end, and audit every problem that it sets up',
+    )
+    parser.add_argument('--json', action='store_true', help='print JSON, and nothing else')
+
+
+def _fd_audit(options, user_args):
+    path = Path(options.file[0])
+    if not path.is_file():
+        print(f'openmdao fd_audit: {path}: no such file', file=sys.stderr)
+        sys.exit(FAILS)
+    # What the script prints is no part of the JSON.
+    with redirect_stdout(sys.stderr) if options.json else nullcontext():
+        audit, failed = _audit_of_script(path, user_args, options.run)
+    if audit.is_empty:
+        if not failed:
+            print(f'openmdao fd_audit: {path}: no problem reached final_setup', file=sys.stderr)
+        sys.exit(FAILS)
+    print(json.dumps(audit.to_dict(), indent=1) if options.json else f'\n{audit}')
+    sys.exit(FAILS if failed else HOLDS if audit.holds else LOSES)
+
+
+def _audit_of_script(path, user_args, run):
+    """Run a script; return its `FDAudit`, and whether the script failed, which is printed."""
+    from mdao_seq.approximation._openmdao.running import FirstRun, stop_at_first_run
+    from mdao_seq.approximation._openmdao.systems import run_script
+    from mdao_seq.approximation.audit import audit_every_problem
+
+    audit = audit_every_problem()
+    if not run:
+        stop_at_first_run()
+    try:
+        run_script(str(path), user_args)
+    except FirstRun:
+        return audit, False
+    except SystemExit as end:
+        if end.code:
+            print(f'openmdao fd_audit: {path}: the script exits: {end.code}', file=sys.stderr)
+        return audit, bool(end.code)
+    except Exception:
+        traceback.print_exc()
+        return audit, True
+    return audit, False

@@ -1,11 +1,16 @@
 """The ``openmdao`` command line: what we bring is listed, and scripts are counted unchanged."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import openmdao.api as om
 import pytest
+
+from mdao_seq import fd_audit
+from tests.approximation.components import Declared, fd
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -42,7 +47,7 @@ def test_list_installed_shows_what_we_bring():
     shown = openmdao('list_installed', '-i', 'mdao_seq')
     assert shown.returncode == 0, shown.stderr
     listed = {line.split()[0] for line in shown.stdout.splitlines() if ' mdao_seq.' in line}
-    assert {'RNNComp', 'PageRankComp', 'CallCountRecorder', 'count_calls'} <= listed
+    assert {'RNNComp', 'PageRankComp', 'CallCountRecorder', 'count_calls', 'fd_audit'} <= listed
     assert 'Import of' not in shown.stdout
 
 
@@ -121,3 +126,134 @@ def test_the_report_is_off_unless_asked_for():
     Path('model.py').write_text(SCRIPT)
     assert openmdao('model.py', OPENMDAO_REPORTS='1').returncode == 0
     assert not list(Path().rglob('mdao_seq_calls.html'))
+
+
+LOSES, HOLDS = (
+    f"""
+import sys
+import openmdao.api as om
+from tests.approximation.components import Declared, fd
+
+problem = om.Problem(name='study')
+problem.model.add_subsystem('comp', Declared(declarations=[fd('y1', {step}), fd('y2', 0.05)]))
+problem.setup()
+print('set up', *sys.argv[1:])
+problem.run_model()
+print('has run', problem.model.comp.calls)
+"""
+    for step in (0.01, 0.05)
+)
+
+
+def audit(script, *options, name='model.py'):
+    Path(name).write_text(script)
+    return openmdao('fd_audit', name, *options)
+
+
+def test_fd_audit_of_a_script():
+    audited = audit(LOSES, '--', 'an argument')
+    assert audited.returncode == 1, audited.stderr
+    assert 'set up an argument' in audited.stdout
+    assert 'has run' not in audited.stdout
+    assert 'step dropped' in audited.stdout
+    assert 'class Declared(PerOutputFD, om.ExplicitComponent):' in audited.stdout
+    audited = audit(HOLDS)
+    assert audited.returncode == 0, audited.stderr
+    assert 'all that 1 components declare holds' in audited.stdout
+
+
+def test_fd_audit_lets_a_script_run_if_asked():
+    audited = audit(LOSES, '--run')
+    assert audited.returncode == 1
+    assert 'has run 1' in audited.stdout
+    assert 'step dropped' in audited.stdout
+
+
+def test_fd_audit_as_json():
+    audited = audit(LOSES, '--json')
+    assert audited.returncode == 1
+    found = json.loads(audited.stdout)  # and nothing that the script has printed
+    assert 'set up' in audited.stderr
+    (component,) = found['components']
+    assert (component['evaluations'], component['evaluations_as_declared']) == (2, 4)
+    assert [f['kind'] for f in component['findings']] == ['step dropped']
+    assert json.loads(audit(HOLDS, '--json').stdout)['holds'] is True
+
+
+@pytest.mark.parametrize(
+    ('script', 'message'),
+    [
+        ('raise ArithmeticError("on purpose")', 'on purpose'),
+        ('import sys; sys.exit(3)', 'the script exits: 3'),
+        ('this is no Python', 'SyntaxError'),
+        ('print("no problem")', 'no problem reached final_setup'),
+    ],
+)
+@pytest.mark.parametrize('options', [(), ('--json',)])
+def test_fd_audit_of_a_script_that_fails(script, message, options):
+    audited = audit(script, *options)
+    assert audited.returncode == 2
+    assert message in audited.stderr
+
+
+def test_fd_audit_of_a_script_that_fails_later_shows_what_it_found():
+    audited = audit(LOSES.replace('problem.run_model()', 'problem.final_setup(); 1 / 0'))
+    assert audited.returncode == 2
+    assert 'ZeroDivisionError' in audited.stderr
+    assert 'step dropped' in audited.stdout
+
+
+def test_fd_audit_of_no_script():
+    audited = openmdao('fd_audit', 'missing.py')
+    assert audited.returncode == 2
+    assert 'missing.py: no such file' in audited.stderr
+    assert 'Traceback' not in audited.stderr
+
+
+@pytest.mark.parametrize(
+    'call', ['run_model()', 'run_driver()', 'check_partials()', 'model.run_apply_nonlinear()']
+)
+def test_fd_audit_evaluates_nothing(call):
+    script = LOSES.replace('problem.run_model()', f'problem.final_setup(); problem.{call}')
+    audited = audit(
+        script.replace('problem.setup()', 'import atexit; problem.setup()').replace(
+            'print(', 'atexit.register(lambda: print("calls", problem.model.comp.calls)); print(', 1
+        )
+    )
+    assert audited.returncode == 1, audited.stderr
+    assert 'has run' not in audited.stdout
+    assert 'calls 0' in audited.stdout
+
+
+def test_fd_audit_lets_a_setup_run_what_it_needs():
+    """A group that runs a problem of its own while it is set up; then the outer one is audited."""
+    inner = """
+class Group(om.Group):
+    def setup(self):
+        self.add_subsystem('comp', Declared(declarations=[fd('y1', 0.01), fd('y2', 0.05)]))
+        inner = om.Problem(name='inner')
+        inner.model.add_subsystem('comp', om.ExecComp('y = 2 * x'))
+        inner.setup()
+        inner.run_model()
+        print('inner has run')
+
+problem.model.add_subsystem('group', Group())
+problem.setup()
+"""
+    audited = audit(LOSES.replace('problem.setup()', inner))
+    assert audited.returncode == 1, audited.stderr
+    assert 'inner has run' in audited.stdout
+    assert 'has run 1' not in audited.stdout
+    assert 'group.comp' in audited.stdout
+
+
+def test_the_command_and_the_function_agree():
+    audited = audit(LOSES, '--json')
+    (component,) = json.loads(audited.stdout)['components']
+    problem = om.Problem(name='study', reports=False)
+    comp = Declared(declarations=[fd('y1', 0.01), fd('y2', 0.05)])
+    problem.model.add_subsystem('comp', comp)
+    found = fd_audit(problem)
+    problem.setup()
+    problem.final_setup()
+    assert found.to_dict()['components'] == [component]

@@ -6,6 +6,8 @@
 - `plans`: from declarations to an evaluation plan, and OpenMDAO's own; `colorings`;
 - `scheme`: how the points of a plan are run in place of OpenMDAO's schemes;
 - `dispatch`: by which way points are evaluated (`evaluating`, `batching`, `processes`); `sampling`;
+- `declared_calls`, `comparing`, `filling`, `auditing`: what was declared beside what OpenMDAO does;
+- `running`: a script, as far as its models are set up;
 - `systems`: what the rest of the package may ask of a system;
 - `names`: names that these share.
 """

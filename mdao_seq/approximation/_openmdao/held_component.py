@@ -12,6 +12,7 @@ from openmdao.core.constants import _SetupStatus
 from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
 
 from mdao_seq.approximation._openmdao.colorings import coloring_of, drop_stale_coloring
+from mdao_seq.approximation._openmdao.filling import fills
 from mdao_seq.approximation._openmdao.held_system import HeldSystem, declare_options
 from mdao_seq.approximation._openmdao.names import (
     BY_RESIDUAL,
@@ -69,18 +70,20 @@ class HeldComponent(HeldSystem):
             self._hold_by_residual(of, wrt, pattern_meta)
             return
         replaced = pattern_meta.get(REPLACED)
-        if replaced is not None and not is_filled(self, pattern_meta):
-            self._resolve_partials_patterns(of, wrt, replaced)
         keys = list(self._matching_key_iter(of, '*' if wrt is None else wrt))
+        unfilled = [key for key in keys if not is_filled(self, pattern_meta, key)]
+        if replaced is not None and unfilled:
+            self._resolve_partials_patterns(of, wrt, replaced)
         earlier = {key: self._subjacs_info.pop(key, None) for key in keys}
         approximated = {k: m for k, m in earlier.items() if m and m.get('method') in STOCK}
         super()._resolve_partials_patterns(of, wrt, pattern_meta)
         if 'coloring' in pattern_meta:
             # declare_coloring approximates all that is not approximated yet; the rest holds.
             self._subjacs_info.update(approximated)
-        elif approximated and pattern_meta['dependent'] and not is_filled(self, pattern_meta):
+        elif pattern_meta['dependent'] and not approximated.keys().isdisjoint(unfilled):
+            kept = {key: approximated[key] for key in unfilled if key in approximated}
             names = ', '.join(
-                f'd({relative(self, of)})/d({relative(self, wrt)})' for of, wrt in approximated
+                f'd({relative(self, of)})/d({relative(self, wrt)})' for of, wrt in kept
             )
             issue_warning(
                 f'{names}: declared exact after an approximation, but without a value and without '
@@ -88,7 +91,7 @@ class HeldComponent(HeldSystem):
                 prefix=self.msginfo,
                 category=DerivativesWarning,
             )
-            self._subjacs_info.update(approximated)
+            self._subjacs_info.update(kept)
 
     def _hold_by_residual(self, of, wrt, pattern_meta):
         """Give the outputs that a named residual lies over its options; OpenMDAO drops them."""
@@ -159,10 +162,14 @@ class HeldComponent(HeldSystem):
             self._inside_declare_coloring = False
 
 
-def is_filled(system, pattern_meta):
-    """Whether something gives a declared partial its value."""
-    own = '_has_compute_partials' if system.is_explicit() else '_has_linearize'
-    return 'method' in pattern_meta or pattern_meta.get('val') is not None or getattr(system, own)
+def is_filled(system, pattern_meta, key):
+    """Whether something gives a declared partial its value, as far as can be told."""
+    if 'method' in pattern_meta or pattern_meta.get('val') is not None:
+        return True
+    if system._declares_as_openmdao:
+        # A class that was not written for us may count on an approximation that stays.
+        return fills(system, *(relative(system, name) for name in key)) is not False
+    return getattr(system, '_has_compute_partials' if system.is_explicit() else '_has_linearize')
 
 
 def hold_from_here(component, held_class):

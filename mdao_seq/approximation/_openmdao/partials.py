@@ -227,8 +227,13 @@ def wanted_keys(system, use_relevance, keep, by_wrt_only=False):
         for key in approximated_keys(system)
         if keep is None or keep(*(relative(system, name) for name in key))
     ]
+    return relevant_keys(system, keys, by_wrt_only) if use_relevance else keys
+
+
+def relevant_keys(system, keys, by_wrt_only=False):
+    """Return those of some (of, wrt), absolute names, on which the totals wanted now depend."""
     linear_solver = system.linear_solver
-    if not use_relevance or not (linear_solver is None or linear_solver.use_relevance()):
+    if not (linear_solver is None or linear_solver.use_relevance()):
         return keys
     relevance = system._relevance
     with relevance.all_seeds_active():

@@ -118,9 +118,12 @@ def _why_bound(awaits_coloring, declarations):
 def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
     """Plan what OpenMDAO itself does with the declarations of a component that is not held.
 
-    Of each input only the last declaration counts, whatever the others say.
+    Of each input only the last declaration counts, whatever the others say; of a matrix-free
+    component none.
     """
     metas = {}
+    if system.matrix_free:
+        return joined([], system.pathname)
     # OpenMDAO looks at the inputs' relevance only, and fills its schemes from the end.
     for of, wrt in reversed(wanted_keys(system, use_relevance, keep, by_wrt_only=True)):
         meta = system._subjacs_info[of, wrt]
