@@ -188,3 +188,56 @@ def test_distributed_variables_are_not_tuned():
     problem, comp = distributed()
     with pytest.raises(RuntimeError, match='distributed variables'):
         tune_steps(problem, comp)
+
+
+class BatchOnOneRank(PerOutputFD, om.ExplicitComponent):
+    """y = x**3 of elements that live on rank 0 only; no number beyond 3.005."""
+
+    def setup(self):
+        mine = X if self.comm.rank == 0 else X[:0]
+        self.add_input('x', mine, distributed=True)
+        self.add_output('y', mine, distributed=True)
+        self.declare_partials('y', 'x', method='fd', step=0.01, form='central')
+
+    def compute(self, inputs, outputs):
+        self.comm.barrier()
+        outputs['y'] = inputs['x'] ** 3
+
+
+def of_rank_0(cls):
+    problem = om.Problem(reports=False)
+    indeps = problem.model.add_subsystem('indeps', om.IndepVarComp(), promotes=['*'])
+    indeps.add_output('x', X if COMM.rank == 0 else X[:0], distributed=True)
+    comp = problem.model.add_subsystem('comp', cls(), promotes=['*'])
+    problem.setup()
+    problem.run_model()
+    return problem, comp
+
+
+def test_a_rank_without_elements_takes_part_in_batches():
+    """A bug once: it raised, and the others waited for ever."""
+
+    class Batch(BatchOnOneRank):
+        def compute_batch(self, inputs, outputs):
+            self.comm.barrier()
+            outputs['y'] = inputs['x'] ** 3
+
+    problem, _ = of_rank_0(Batch)
+    found = problem.compute_totals('y', 'x')['y', 'x']
+    np.testing.assert_allclose(found, np.diag(central(1e-2)[0]), atol=1e-9)
+
+
+def test_no_number_on_one_rank_ends_both():
+    """A bug once: the other rank waited for ever."""
+
+    class NoNumber(BatchOnOneRank):
+        def compute(self, inputs, outputs):
+            super().compute(inputs, outputs)
+            if inputs['x'].size and inputs['x'][2] != 3.0:
+                outputs['y'][2] = np.nan
+
+    problem, _ = of_rank_0(NoNumber)
+    with pytest.raises(
+        om.AnalysisError, match=r'no point is left; at x\[2\] \+0.01 y is not finite'
+    ):
+        problem.compute_totals('y', 'x')

@@ -12,7 +12,8 @@ from mdao_seq.approximation._openmdao.names import relative
 
 def coloring_of(system):
     """Return the coloring of partials (of a model: of its approximated totals) in use, or None."""
-    if not coloring_mod._use_partial_sparsity:
+    info = system._coloring_info
+    if not coloring_mod._use_partial_sparsity or (info.coloring is None and info.static is None):
         return None
     coloring = system._get_static_coloring()
     return coloring if coloring is not None and coloring._fwd is not None else None

@@ -77,7 +77,8 @@ class HeldSystem:
         frame.prepare()
         if self._held_has_auto:
             self._tune_what_is_auto()
-        self.fd_errors.clear()
+        if self.fd_errors:
+            self.fd_errors.clear()
         with frame.unscaled():
             super()._linearize(*args, **kwargs)
         plan = self._held_plan

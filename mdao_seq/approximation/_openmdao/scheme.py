@@ -47,7 +47,7 @@ class PlannedScheme(ApproximationScheme):
             return
         if method == 'cs' and system.under_complex_step:
             plan, method = _real_steps_instead(system, plan), 'fd'
-        system._held_runs = {**system._held_runs, self.method: (plan, method)}
+        system._held_runs[self.method] = plan, method
         frame = system._held_frame
         # The layout is made once for a plan; only relative steps make a new plan each time.
         if self._layout is None or not (self._layout[0] is plan and self._layout[1].is_of(jac)):
