@@ -61,7 +61,7 @@ def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
     if above is not None:
         issue_warning(
             f'{above} is differenced as a whole: total derivatives make none of these evaluations, '
-            'and use none of these steps.',
+            'and use none of these steps, unless a solver inside of it linearizes.',
             prefix=comp.msginfo,
             category=om.DerivativesWarning,
         )

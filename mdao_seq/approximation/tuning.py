@@ -115,6 +115,11 @@ def tune(
         if not any([line.sample_at(steps) for line in lines]):
             break
     choice, trade = _choose(by_wrt, values, lines, budget, accuracy)
+    if accuracy is not None and choice.worst > accuracy:
+        say(
+            f'{component.msginfo}: an accuracy of {accuracy:g} is not reached: the largest relative '
+            f'error is {choice.worst:.2g}'
+        )
     spent = sum(line.sampler.evaluations for line in lines)
     rows = _rows(component, declared, choice, values)
     told = tuple((g.evaluations, g.growth, g.worst) for g in trade)

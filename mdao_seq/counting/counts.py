@@ -274,8 +274,8 @@ class CallCounts:
         Raises
         ------
         CallCountMismatch
-            If any differs; the message names the declarations and holds the table. Also if
-            there is nothing to compare.
+            If any differs; the message names the declarations and holds the table. Also if no
+            component is counted.
         """
         if not self.components:
             raise CallCountMismatch(NOTHING_YET)

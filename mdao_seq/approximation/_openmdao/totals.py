@@ -86,7 +86,8 @@ class Totals:
         for of, wrt in self._connected(keep):
             like = given.get((of.name, wrt.name)) or first.get(wrt.name)
             found.append(like.for_output(of.name) if like else Declaration(of.name, wrt.name))
-        return found
+        # What was declared pays for its points.
+        return sorted(found, key=lambda d: (d.of, d.wrt) not in given)
 
     def _options(self, of, wrt):
         for ofs, wrts, options in reversed(self._system._held_totals):
