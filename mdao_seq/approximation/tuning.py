@@ -117,8 +117,8 @@ def tune(
     choice, trade = _choose(by_wrt, values, lines, budget, accuracy)
     if accuracy is not None and choice.worst > accuracy:
         say(
-            f'{component.msginfo}: an accuracy of {accuracy:g} is not reached: the largest relative '
-            f'error is {choice.worst:.2g}'
+            f'{component.msginfo}: an accuracy of {accuracy:g} is not reached: the largest '
+            f'relative error is {choice.worst:.2g}'
         )
     spent = sum(line.sampler.evaluations for line in lines)
     rows = _rows(component, declared, choice, values)
