@@ -109,7 +109,7 @@ class Failures:
         self._system = system
         self._frame = frame
         # The system's own are those of a point while its evaluation is being combined.
-        self._outputs = frame.outputs()
+        self._present = frame.outputs()
         self._raised = {}
 
     def errors_of(self, partial):
@@ -136,7 +136,7 @@ class Failures:
         Of a class that was not written for us return False, and let the derivative be no number.
         """
         rows = slice(start + partial.rows.start, start + partial.rows.stop)
-        is_finite = bool(np.isfinite(self._outputs[rows]).all())
+        is_finite = bool(np.isfinite(self._present[rows]).all())
         if not is_finite and not self._system._declares_as_openmdao:
             raise AnalysisError(
                 f'{self._system.msginfo}: {partial.declaration}: {partial.declaration.of} is '

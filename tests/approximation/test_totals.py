@@ -499,6 +499,27 @@ def test_check_totals_leaves_them_as_they_are():
     np.testing.assert_array_equal(totals(problem), before)
 
 
+def test_check_totals_over_a_newton_solver():
+    """The solver's own linearization is not the end of the check."""
+    found = []
+    for cls in (SellarNoDerivatives, type('Held', (PerOutputFD, SellarNoDerivatives), {})):
+        group = cls(
+            nonlinear_solver=om.NewtonSolver(solve_subsystems=False),
+            linear_solver=om.DirectSolver,
+            nl_atol=1e-11,
+        )
+        same_step(group, 'fd', 1e-4, 'central')
+        problem = problem_of(group)
+        problem.set_solver_print(-1)
+        before = totals(problem, ['obj', 'con1'], ['x', 'z'])
+        data = problem.check_totals(['obj', 'con1'], ['x', 'z'], step=1e-5, out_stream=None)
+        found.append(data['obj', 'z']['J_fd'])
+        if cls is not SellarNoDerivatives:
+            after = totals(problem, ['obj', 'con1'], ['x', 'z'])
+            np.testing.assert_allclose(after, before, rtol=1e-7)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-6)
+
+
 def test_check_totals_says_what_it_cannot_check():
     group = Pair(totals=SEED)
     problem = problem_of(group)

@@ -144,13 +144,6 @@ class HeldGroup(HeldSystem):
         super()._check_first_linearize()
         self._tot_jac = total
 
-    def _linearize(self, *args, **kwargs):
-        super()._linearize(*args, **kwargs)
-        if self._held_is_checked:
-            self._held_is_checked = False
-            self._held_plan = self._held_runs = None
-            self._install()
-
 
 def declares_totals(system) -> bool:
     """Whether a system is a group of which totals are declared."""

@@ -45,6 +45,7 @@ class HeldSystem:
     _held_has_auto = False
     _held_runs: Mapping | None = MappingProxyType({})
     _held_repeated: Sequence = ()
+    _held_errors: dict | None = None
 
     def _declare_options(self):
         super()._declare_options()
@@ -71,14 +72,17 @@ class HeldSystem:
     def _linearize(self, *args, **kwargs):
         frame = self._held_frame
         if not frame.is_held:
-            super()._linearize(*args, **kwargs)
+            try:
+                super()._linearize(*args, **kwargs)
+            finally:
+                frame.stood_aside()
             return
         self._held_runs, self._held_repeated = {}, []
         frame.prepare()
         if self._held_has_auto:
             self._tune_what_is_auto()
-        if self.fd_errors:
-            self.fd_errors.clear()
+        if self._held_errors:
+            self._held_errors.clear()
         with frame.unscaled():
             super()._linearize(*args, **kwargs)
         plan = self._held_plan
@@ -93,22 +97,18 @@ class HeldSystem:
             with self._held_frame.unscaled_whole():
                 self.replace_steps(self._tuned(declared))
 
-    def _checked_plan(self):
-        if self._held_plan is None:
-            raise refused(self)
-        return self._held_plan
-
     def _current_plan(self):
         """Return the plan at present: relative steps move, and a coloring may have been found."""
+        if self._held_plan is None:
+            raise refused(self)
         coloring = coloring_of(self)
-        declarations = self._checked_plan().declarations
         if coloring is not self._held_coloring and coloring and not fits(self, coloring):
             raise RuntimeError(
                 f'{self.msginfo}: the coloring that its class shares was found for other sizes; '
                 'set per_instance=True in declare_coloring'
             )
         if coloring is not self._held_coloring or not self._held_plan.is_fixed:
-            self._held_plan = build(self, declarations)
+            self._held_plan = build(self, self._held_plan.declarations)
             self._held_coloring = coloring
         return self._held_plan
 
@@ -120,7 +120,9 @@ class HeldSystem:
     @property
     def fd_errors(self):
         """Estimated errors of what is extrapolated, arrays (of, wrt) by `Declaration`."""
-        return vars(self).setdefault('_held_errors', {})
+        if self._held_errors is None:
+            self._held_errors = {}
+        return self._held_errors
 
     @property
     def replaced_steps(self):

@@ -94,6 +94,9 @@ class Partials:
     def prepare(self):
         """Nothing: OpenMDAO plans anew by itself where other totals are wanted."""
 
+    def stood_aside(self):
+        """Nothing: a component's differences are always ours."""
+
     def unscaled(self):
         """Return a context in which residuals are not scaled.
 

@@ -217,6 +217,15 @@ class Totals:
                 system.run_solve_nonlinear()
             yield
 
+    def stood_aside(self):
+        """Take the group back after the linearization by which it was checked."""
+        system = self._system
+        # A Newton solver that linearizes the components meanwhile is not the check.
+        if system._held_is_checked and system._owns_approx_jac:
+            system._held_is_checked = False
+            system._held_plan = system._held_runs = None
+            system._install()
+
     def unscaled_whole(self):
         """Return a context, for a linearization, in which outputs are unscaled."""
         if self._is_model:
