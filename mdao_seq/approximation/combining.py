@@ -68,11 +68,12 @@ class Combination(NamedTuple):
     def write(self, columns, values, at_base, failures):
         """Write the derivative of a lane into its columns."""
         used, base = values[self.points, self.rows], at_base[self.rows]
-        derivative = self.weights @ used
+        # On a few numbers `dot` takes half the time of `@`.
+        derivative = self.weights.dot(used)
         if self.base_weight:
             derivative += self.base_weight * base
         # Quicker than to ask of each; where squares overflow, the points are found to be finite.
-        if not isfinite(derivative @ derivative):
+        if not isfinite(derivative.dot(derivative)):
             for partial in self.partials:
                 mine = np.isfinite(used[:, partial.rows]).all(axis=1)
                 if not mine.all() and failures.check_base(partial, self.rows.start):
