@@ -1,11 +1,10 @@
 """`fd_audit`: every declaration that OpenMDAO drops or alters, before anything is run."""
 
-import openmdao.api as om
-
 from mdao_seq._hook import listen
 from mdao_seq.approximation._openmdao.auditing import Auditor
-from mdao_seq.approximation._openmdao.systems import is_set_up, on_every_final_setup
+from mdao_seq.approximation._openmdao.systems import on_every_final_setup
 from mdao_seq.approximation.findings import audit_table
+from mdao_seq.approximation.holding import check_before_setup
 
 
 class FDAudit:
@@ -92,13 +91,7 @@ def fd_audit(problem):
     >>> problem.final_setup()                                    # doctest: +SKIP
     >>> print(audit)                                             # doctest: +SKIP
     """
-    if not isinstance(problem, om.Problem):
-        raise TypeError(f'fd_audit({problem!r}): an om.Problem is needed')
-    if is_set_up(problem.model):
-        raise RuntimeError(
-            'fd_audit(problem): the problem is set up already, and OpenMDAO has merged the '
-            'declarations that were repeated; call it before problem.setup()'
-        )
+    check_before_setup(problem, 'fd_audit')
     auditor = Auditor()
     auditor.listen()
 

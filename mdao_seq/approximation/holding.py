@@ -35,14 +35,19 @@ def hold_declarations(problem):
     >>> hold_declarations(problem)                               # doctest: +SKIP
     >>> problem.setup()                                          # doctest: +SKIP
     """
+    check_before_setup(problem, 'hold_declarations')
+    listen(problem, 'setup', _setup_held)
+
+
+def check_before_setup(problem, caller):
+    """Refuse what is no problem, or one whose declarations OpenMDAO has merged already."""
     if not isinstance(problem, om.Problem):
-        raise TypeError(f'hold_declarations({problem!r}): an om.Problem is needed')
+        raise TypeError(f'{caller}({problem!r}): an om.Problem is needed')
     if is_set_up(problem.model):
         raise RuntimeError(
-            'hold_declarations(problem): the problem is set up already, and OpenMDAO has merged '
-            'the declarations that were repeated; call it before problem.setup()'
+            f'{caller}(problem): the problem is set up already, and OpenMDAO has merged the '
+            'declarations that were repeated; call it before problem.setup()'
         )
-    listen(problem, 'setup', _setup_held)
 
 
 def _setup_held(problem, proceed):
