@@ -159,7 +159,7 @@ def test_fd_audit_of_a_script():
     assert 'class Declared(PerOutputFD, om.ExplicitComponent):' in audited.stdout
     audited = audit(HOLDS)
     assert audited.returncode == 0, audited.stderr
-    assert 'all that 1 components declare holds' in audited.stdout
+    assert '1 of 1 components keep all that they declare' in audited.stdout
 
 
 def test_fd_audit_lets_a_script_run_if_asked():

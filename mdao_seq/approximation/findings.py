@@ -159,10 +159,10 @@ def _summary(components, passed):
     losing = sum(bool(each.findings) for each in components)
     if not components:
         return f'no component approximates partials, of {passed}'
-    others = f'; {passed} others approximate nothing' if passed else ''
+    others = f'; without approximations: {passed}' if passed else ''
     if losing:
         return f'{losing} of {len(components)} components lose what they declare{others}'
-    return f'all that {len(components)} components declare holds{others}'
+    return f'{len(components)} of {len(components)} components keep all that they declare{others}'
 
 
 def few(names):
