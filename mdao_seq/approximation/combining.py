@@ -162,6 +162,8 @@ class Failures:
         )
         if not worked.any():
             told = self._not_finite_input()
+            if not told and hasattr(self._system, 'compute_batch'):
+                told = f'; does compute_batch set {declaration.of}?'
             raise AnalysisError(f'{msginfo}: {declaration}: no point is left; {where}{told}')
         counted = self._system.fd_fallbacks
         if declaration not in counted:

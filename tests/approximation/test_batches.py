@@ -186,7 +186,7 @@ def test_a_batch_of_another_shape_is_refused():
 
 
 def test_a_batch_that_fills_nothing_or_another_name_is_noticed():
-    with pytest.raises(om.AnalysisError, match=r'no point is left; at .* y is not finite'):
+    with pytest.raises(om.AnalysisError, match=r'no point is left; .*does compute_batch set y\?'):
         careless(lambda inputs, outputs: None).run_linearize()
     with pytest.raises(KeyError, match='compute_batch has given Y, no output'):
         careless(lambda inputs, outputs: outputs.update(Y=1.0)).run_linearize()
