@@ -118,7 +118,7 @@ class Failures:
         declaration, errors = partial.declaration, self._system.fd_errors
         if declaration not in errors:
             rows = partial.rows.stop - partial.rows.start
-            columns = np.size(self._frame.inputs[declaration.wrt])
+            columns = np.size(self._frame.value(declaration.wrt))
             errors[declaration] = np.full((rows, columns), np.nan)
         return errors[declaration]
 

@@ -176,3 +176,51 @@ def test_the_last_point_of_an_element_may_fail_as_any():
     by_x, by_z = sorted(str(warning.message) for warning in told)
     assert 'at x[0] -0.2 y is not finite' in by_x
     assert 'at z[0] +0.2 it failed' in by_z
+
+
+class Diagonal(PerOutputFD, om.ExplicitComponent):
+    """y = x**3, which fails where x[3] is above 4.05; a coloring is sought there."""
+
+    def initialize(self):
+        self.options.declare('raises', default=False)
+
+    def setup(self):
+        x = np.arange(1.0, 5.0)
+        self.add_input('x', x)
+        self.add_output('y', x)
+        self.declare_partials('y', 'x', method='fd', step=0.1, form='central')
+        self.declare_coloring(wrt='*', show_summary=False, min_improve_pct=0)
+
+    def compute(self, inputs, outputs):
+        outputs['y'] = inputs['x'] ** 3
+        if inputs['x'][3] > 4.05:
+            if self.options['raises']:
+                raise om.AnalysisError('no convergence')
+            outputs['y'][3] = np.nan
+
+
+@pytest.mark.parametrize(
+    ('raises', 'why'), [(False, r'd\(y\[3\]\)/d\(x\[3\]\) is not finite'), (True, 'no convergence')]
+)
+def test_a_failure_ends_the_search_for_a_coloring_not_the_derivatives(raises, why):
+    """A bug once, as it is in OpenMDAO: with NaN all of the Jacobian was zero, without a word."""
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', Diagonal(raises=raises))
+    problem.setup()
+    problem.run_model()
+    with (
+        count_calls(problem) as counts,
+        pytest.warns(om.DerivativesWarning, match=r'coloring cannot be found: .*' + why),
+        pytest.warns(om.DerivativesWarning, match=r'x\[3\] \+0\.1'),
+    ):
+        partials = partials_of(problem)
+    counts.verify()
+    x = problem.get_val('comp.x')
+    np.testing.assert_array_equal(x, np.arange(1.0, 5.0))
+    expected = 3 * x**2 + 0.1**2
+    expected[3] = (4.0**3 - 3.9**3) / 0.1
+    np.testing.assert_allclose(partials['y', 'x'], np.diag(expected), rtol=1e-12)
+    assert fd_cost(comp).total == 8
+    assert not problem.model._during_coloring
+    again = partials_of(problem)
+    np.testing.assert_allclose(again['y', 'x'], np.diag(expected), rtol=1e-12)

@@ -176,3 +176,54 @@ def test_two_residuals_over_one_output_must_agree():
     with pytest.raises(RuntimeError, match=r"d\(r2\).*d\(r1\).*lie over one output, 'u'"):
         problem.setup()
         problem.final_setup()
+
+
+class Quartic(PerOutputFD, om.ImplicitComponent):
+    """r = x**4 - a and s = z - x**4 - a, the first by a scaled state of its own."""
+
+    def initialize(self):
+        self.options.declare('by_x', types=dict)
+        self.points = []
+
+    def setup(self):
+        self.add_input('a', 16.0)
+        self.add_output('x', 2.0, ref=10.0)
+        self.add_output('z', 1.0)
+        self.declare_partials('z', 'x', method='fd', step=0.2, form='central')
+        self.declare_partials('x', 'x', method='fd', step=0.1, **self.options['by_x'])
+        self.declare_partials('z', 'z', method='fd')
+        self.declare_partials('*', 'a', method='fd')
+
+    def apply_nonlinear(self, inputs, outputs, residuals):
+        self.points.append(outputs['x'].item())
+        residuals['x'] = outputs['x'] ** 4 - inputs['a']
+        residuals['z'] = outputs['z'] - outputs['x'] ** 4 - inputs['a']
+
+
+def quartic(**by_x):
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', Quartic(by_x=by_x))
+    comp.linear_solver = om.DirectSolver()
+    problem.setup()
+    problem.run_model()
+    problem.model.run_apply_nonlinear()
+    comp.points.clear()
+    problem.model.run_linearize()
+    return comp, comp._get_jacobian()['comp.x', 'comp.x'].item()
+
+
+def test_bounds_of_a_scaled_state_are_of_its_value():
+    """A bug once: the first plan compared them with the scaled state."""
+    comp, found = quartic(form='central', bounds=(1.95, 5.0))
+    assert min(comp.points) > 1.79  # of d(z)/d(x), which has no bounds
+    assert 1.9 not in np.round(comp.points, 12)
+    assert found == pytest.approx(32.0, rel=0.01)
+    assert fd_cost(comp).total == len(comp.points)
+
+
+def test_a_state_is_extrapolated_by_as_an_input_is():
+    """A bug once: the state was looked for among the inputs."""
+    comp, found = quartic(form='central', extrapolate=True)
+    assert found == pytest.approx(32.0, rel=1e-12)
+    (error,) = comp.fd_errors.values()
+    assert error.shape == (1, 1)

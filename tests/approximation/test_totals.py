@@ -450,6 +450,45 @@ def test_components_below_keep_their_own_declarations_where_a_solver_wants_them(
     assert counts.linearizations['cycle.d1'] >= 12
 
 
+class Coupled(PerOutputFD, om.Group):
+    """y = 2 x + x**2 / 10 - z and z = 0.3 y + c, solved by Newton, itself or in a group inside."""
+
+    def initialize(self):
+        self.options.declare('linear_solver')
+        self.options.declare('is_inside')
+
+    def setup(self):
+        solved = self
+        if self.options['is_inside']:
+            solved = self.add_subsystem('solved', om.Group(), promotes=['*'])
+        y = om.ExecComp('y = 2*x + 0.1*x**2 - z', x=1.0, z=1.0)
+        solved.add_subsystem('a', y, promotes=['*'])
+        solved.add_subsystem('b', om.ExecComp('z = 0.3*y + c', c=1.0), promotes=['*'])
+        solved.nonlinear_solver = om.NewtonSolver(
+            solve_subsystems=False, iprint=-1, maxiter=20, atol=1e-13, rtol=1e-13
+        )
+        solved.linear_solver = self.options['linear_solver'](iprint=-1)
+        self.declare_totals(['y', 'z'], ['x', 'c'], step=1e-3, form='central')
+
+
+@pytest.mark.parametrize('solver', [om.DirectSolver, om.ScipyKrylov])
+def test_newton_inside_of_a_differenced_group(solver):
+    model = om.Group()
+    model.add_subsystem('by', om.IndepVarComp('x', 1.5), promotes=['*'])
+    model.add_subsystem('g', Coupled(linear_solver=solver, is_inside=True), promotes=['*'])
+    problem = problem_of(model)
+    found = totals(problem, ['y', 'z'], ['x'])
+    np.testing.assert_allclose(found[:, 0], np.array([1.0, 0.3]) * 2.3 / 1.3, rtol=1e-8)
+
+
+def test_newton_of_a_differenced_group_below_is_refused():
+    """A bug once: a TypeError; OpenMDAO's own group gives zeros, or an AttributeError."""
+    model = om.Group()
+    model.add_subsystem('g', Coupled(linear_solver=om.DirectSolver, is_inside=False))
+    with pytest.raises(RuntimeError, match=r"'g' .*its own NewtonSolver .*a group inside of it"):
+        problem_of(model)
+
+
 # ---- failures, checks, tuning, processes --------------------------------------------------------
 
 

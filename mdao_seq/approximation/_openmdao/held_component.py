@@ -11,6 +11,7 @@ from collections.abc import Set
 from openmdao.core.constants import _SetupStatus
 from openmdao.utils.om_warnings import DerivativesWarning, issue_warning
 
+from mdao_seq.approximation._openmdao.coloring_search import finite_samples, found_coloring
 from mdao_seq.approximation._openmdao.colorings import coloring_of, drop_stale_coloring
 from mdao_seq.approximation._openmdao.filling import fills
 from mdao_seq.approximation._openmdao.held_system import HeldSystem, declare_options
@@ -152,6 +153,14 @@ class HeldComponent(HeldSystem):
     def _is_being_configured(self):
         meta = self._problem_meta
         return meta is not None and meta['setup_status'] < _SetupStatus.POST_SETUP
+
+    def compute_fd_jac(self, jac, method='fd'):
+        """Difference as OpenMDAO does; where a coloring is sought, only what is finite counts."""
+        with finite_samples(self, jac):
+            super().compute_fd_jac(jac, method)
+
+    def _get_coloring(self):
+        return found_coloring(self, super()._get_coloring)
 
     def declare_coloring(self, *args, **kwargs):
         """Declare a coloring as in OpenMDAO; what was declared before keeps its own options."""

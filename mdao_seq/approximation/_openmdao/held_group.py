@@ -130,6 +130,18 @@ class HeldGroup(HeldSystem):
         else:
             super()._setup_approx_coloring()
 
+    def _linearize(self, *args, **kwargs):
+        if self._held_totals and self.pathname and not self._owns_approx_jac:
+            # OpenMDAO keeps one Jacobian of a group, the differenced one.
+            solver = type(self.nonlinear_solver).__name__
+            raise RuntimeError(
+                f'{self.msginfo}: declare_totals differences the group as a whole, which its own '
+                f'{solver} cannot iterate on. Give the solver to a group inside of it: '
+                "add_subsystem('solved', om.Group(), promotes=['*']) with the solver and what it "
+                'solves.'
+            )
+        super()._linearize(*args, **kwargs)
+
     def run_linearize(self, *args, **kwargs):
         """Linearize as OpenMDAO does, which scales the vectors of the whole model for it."""
         self._held_is_scaled = True

@@ -92,7 +92,14 @@ class Partials:
                 )
 
     def prepare(self):
-        """Nothing: OpenMDAO plans anew by itself where other totals are wanted."""
+        """Let an implicit component be planned at its states, which are scaled from here on.
+
+        Where other totals are wanted OpenMDAO plans anew by itself.
+        """
+        system, plan = self._system, self._system._held_plan
+        if not system.is_explicit() and (plan is None or not plan.is_fixed):
+            with self.unscaled_whole():
+                system._get_jacobian()
 
     def stood_aside(self):
         """Nothing: a component's differences are always ours."""

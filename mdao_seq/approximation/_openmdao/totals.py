@@ -56,7 +56,7 @@ class Totals:
     def is_held(self):
         """Whether the group is differenced, by us.
 
-        Not while it is checked; nor while a Newton solver of its own linearizes its components.
+        Not while it is checked; nor while a Newton solver of the model linearizes its components.
         """
         system = self._system
         differenced = bool(system._held_totals) and system._owns_approx_jac
@@ -220,7 +220,7 @@ class Totals:
     def stood_aside(self):
         """Take the group back after the linearization by which it was checked."""
         system = self._system
-        # A Newton solver that linearizes the components meanwhile is not the check.
+        # A Newton solver that linearizes the model's components meanwhile is not the check.
         if system._held_is_checked and system._owns_approx_jac:
             system._held_is_checked = False
             system._held_plan = system._held_runs = None
