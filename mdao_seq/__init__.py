@@ -25,6 +25,8 @@ _HOME_OF = {
     'count_calls': 'counting.counter',
     'assert_call_counts': 'counting.asserting',
     'CallCounts': 'counting.counts',
+    'predict_calls': 'counting.predicting',
+    'PredictedCalls': 'counting.predicting',
     'read_call_counts': 'counting.file',
     'SequenceModel': 'sequence.model',
     'Signal': 'sequence.signal',

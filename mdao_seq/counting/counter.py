@@ -21,6 +21,7 @@ from mdao_seq.approximation._openmdao.names import (
 )
 from mdao_seq.approximation._openmdao.systems import (
     components_below,
+    defines,
     groups_with_totals_below,
     is_below,
     is_finding_sparsity,
@@ -83,14 +84,14 @@ class CallCounter:
             inner = problem_inside(component)
             if inner is not None:
                 self.watch_problem(inner, path)
-            evaluating = [name for name in EVALUATES if _is_defined(component, name)]
+            evaluating = [name for name in EVALUATES if defines(component, name)]
             if not evaluating:
                 continue
             self.counts.components.add(path)
             for name in evaluating:
                 self._listen(component, name, partial(self._evaluate, path, name))
             for name in DERIVES:
-                if _is_defined(component, name):
+                if defines(component, name):
                     self._listen(component, name, partial(self._derive, path, name))
             self._listen(component, LINEARIZE, partial(self._linearize, path))
             for name in CHECKS:
@@ -219,18 +220,6 @@ class CallCounter:
 
 def _path(system, inside):
     return f'{inside}.{system.pathname}'.strip('.')
-
-
-def _is_defined(component, name):
-    """Whether a component's class, or the instance itself, defines an evaluation."""
-    bases = (om.ExplicitComponent, om.ImplicitComponent)
-    defined = getattr(component, name, None)
-    if defined is None:
-        return False
-    if name == 'compute' and getattr(component, 'compute_primal', None) is not None:
-        return True
-    function = getattr(defined, '__func__', defined)
-    return not any(function is vars(base).get(name) for base in bases)
 
 
 @contextmanager

@@ -129,11 +129,11 @@ def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
         meta = system._subjacs_info[of, wrt]
         if not any(wrt in of_method for of_method in metas.values()):
             metas.setdefault(meta['method'], {})[wrt] = meta
-    return _plan_by_scheme(system, metas)
+    return plan_by_scheme(system, metas)
 
 
-def _plan_by_scheme(system, metas):
-    """Plan from what OpenMDAO's schemes hold: by method, options by input."""
+def plan_by_scheme(system, metas) -> EvaluationPlan:
+    """Plan from what OpenMDAO's schemes hold: by method, options by input, absolute names."""
     plans, frame = [], Partials(system)
     colored = {absolute(system, wrt) for wrt, _ in colored_columns(system, frame)}
     for method, of_method in metas.items():
@@ -163,6 +163,6 @@ def planned_by_schemes(system) -> EvaluationPlan | None:
     """Plan what OpenMDAO's own schemes of a component run; None where it has none."""
     if not system._approx_schemes:
         return None
-    return _plan_by_scheme(
+    return plan_by_scheme(
         system, {method: scheme._wrt_meta for method, scheme in system._approx_schemes.items()}
     )

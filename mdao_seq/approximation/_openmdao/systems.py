@@ -6,7 +6,9 @@ from openmdao.components.submodel_comp import SubmodelComp
 from openmdao.core.component import Component
 from openmdao.core.constants import _SetupStatus
 from openmdao.core.driver import Driver
+from openmdao.core.explicitcomponent import ExplicitComponent
 from openmdao.core.group import Group
+from openmdao.core.implicitcomponent import ImplicitComponent
 from openmdao.core.problem import Problem
 from openmdao.utils import hooks
 from openmdao.utils.file_utils import _load_and_exec
@@ -99,6 +101,18 @@ def components_below(system) -> list[Component]:
     """Return the components of a set-up system that live on this process, itself included."""
     every = system.system_iter(include_self=True, recurse=True)
     return [s for s in every if isinstance(s, Component)]
+
+
+def defines(component, name) -> bool:
+    """Whether a component's class, or the instance itself, defines an evaluation."""
+    bases = (ExplicitComponent, ImplicitComponent)
+    defined = getattr(component, name, None)
+    if defined is None:
+        return False
+    if name == 'compute' and getattr(component, 'compute_primal', None) is not None:
+        return True
+    function = getattr(defined, '__func__', defined)
+    return not any(function is vars(base).get(name) for base in bases)
 
 
 def problem_inside(component) -> Problem | None:

@@ -153,6 +153,10 @@ class Totals:
                 if of.source in reached and (keep is None or keep(of.name, wrt.name)):
                     yield of, wrt
 
+    def reaching(self) -> list[Variable]:
+        """Return the variables on which any response may depend."""
+        return list({wrt.name: wrt for _, wrt in self._connected(None)}.values())
+
     def _wrt(self, name):
         return next(wrt for wrt in self.wrts if wrt.name == name)
 

@@ -1,0 +1,171 @@
+"""`predict_calls`: what a task will evaluate, before anything is."""
+
+from functools import partial
+
+from mdao_seq._text_table import text_table
+from mdao_seq.approximation._openmdao.names import EVALUATES, EVALUATES_WHOLE
+from mdao_seq.approximation._openmdao.systems import components_below, defines, is_final
+from mdao_seq.approximation._openmdao.walking import (
+    RESIDUAL,
+    RUN,
+    WHOLE,
+    Walk,
+    totals_of,
+)
+from mdao_seq.counting.counts import MODEL, CallCounts, Key
+
+TASKS = ('run_model', 'compute_totals', 'check_partials', 'driver_linearization')
+
+# What is called of a component that defines it, the first that it does.
+_METHODS = {
+    RUN: ('compute', 'solve_nonlinear'),
+    RESIDUAL: ('apply_nonlinear',),
+    WHOLE: (EVALUATES_WHOLE,),
+}
+
+
+class PredictedCalls(CallCounts):
+    """Evaluations that a task will make: `total` as of what was counted.
+
+    Attributes
+    ----------
+    bounds : dict of str to str
+        On what the evaluations depend that no plan knows, by the path below which they do: how
+        often a solver iterates, a coloring or a step that is still to be found.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.bounds = {}
+
+    @property
+    def is_exact(self):
+        """Whether the evaluations depend on nothing that is not known."""
+        return not self.bounds
+
+    def table(self):
+        """Return the rows as a text table, with the total and on what it depends."""
+        header = ('component', 'cause', 'declaration', 'evaluations')
+        rows = [(r.path or MODEL, r.cause, r.declaration, r.evaluations) for r in self.rows()]
+        table = text_table(header, [*rows, ('total', None, None, self.sums()['evaluations'])])
+        return '\n'.join([table, *(f'{p or MODEL}: {why}' for p, why in self.bounds.items())])
+
+    __str__ = table
+
+
+def predict_calls(problem, task, *, of=None, wrt=None, iterations=1, **options) -> PredictedCalls:
+    """Predict the evaluations of every component, and evaluate nothing.
+
+    What approximations cost comes from the evaluation plans, with the relevance that OpenMDAO has
+    for the task and with colorings. It is what this process will evaluate, as the counter counts.
+
+    Parameters
+    ----------
+    problem : om.Problem
+        After ``final_setup``.
+    task : {'run_model', 'compute_totals', 'check_partials', 'driver_linearization'}
+        What is to be done; ``'driver_linearization'`` is what a driver asks for at each iteration:
+        the derivatives of its objectives and nonlinear constraints.
+    of, wrt : list of str or None
+        As of ``compute_totals``: None for the driver's.
+    iterations : int or dict of str to int
+        How often each nonlinear solver that iterates does so; or by the path of its group
+        (``''``: the model), one where it is not named.
+    **options
+        Of ``check_partials``: ``method``, ``step``, ``form``, ``step_calc``, ``minimum_step``,
+        ``includes``, ``excludes``, ``force_check_partials``.
+
+    Returns
+    -------
+    PredictedCalls
+        ``.total(path, cause=None)``, ``.table()``; ``.bounds`` says on what it depends.
+
+    Raises
+    ------
+    RuntimeError
+        Before ``final_setup``; if totals are wanted of a driver that has no responses or no design
+        variables.
+    TypeError
+        If an option is not one of the task's.
+    ValueError
+        If `task` is none of the four; if `iterations` names what has no iterating solver.
+
+    Examples
+    --------
+    >>> predict_calls(problem, 'driver_linearization').total('wing')   # doctest: +SKIP
+    4
+    """
+    if task not in TASKS:
+        raise ValueError(f'predict_calls(task={task!r}): tasks are {", ".join(TASKS)}')
+    if not is_final(problem.model):
+        raise RuntimeError('predict_calls: call final_setup() on the problem first')
+    _refuse_others(task, {'of': of, 'wrt': wrt} if of or wrt else {}, options)
+    predicted = PredictedCalls()
+    predicted.components |= {s.pathname for s in components_below(problem.model) if _evaluates(s)}
+    asked = _Iterations(iterations)
+    walk = Walk(partial(_tell, predicted), partial(_bound, predicted), asked)
+    if task == 'run_model':
+        walk.solve(problem.model)
+    elif task == 'check_partials':
+        walk.check(problem.model, options)
+    else:
+        walk.totals(problem, totals_of(problem, of, wrt))
+    asked.refuse_unused()
+    return predicted
+
+
+_CHECK_OPTIONS = (
+    'method',
+    'step',
+    'form',
+    'step_calc',
+    'minimum_step',
+    'includes',
+    'excludes',
+    'force_check_partials',
+)
+
+
+def _refuse_others(task, names, options):
+    known = {'compute_totals': ('of', 'wrt'), 'check_partials': _CHECK_OPTIONS}.get(task, ())
+    for name in {**names, **options}:
+        if name not in known:
+            has = f'it has {", ".join(known)}' if known else 'it has none'
+            raise TypeError(f'predict_calls: {name!r} is no option of {task!r}; {has}')
+
+
+class _Iterations:
+    """How often the solver of a group iterates; remembers which were asked for."""
+
+    def __init__(self, given):
+        self._given = given
+        self._asked = set()
+
+    def __call__(self, path):
+        self._asked.add(path)
+        return self._given.get(path, 1) if isinstance(self._given, dict) else self._given
+
+    def refuse_unused(self):
+        unused = set(self._given) - self._asked if isinstance(self._given, dict) else ()
+        for path in unused:
+            solvers = ', '.join(repr(known) for known in sorted(self._asked)) or 'nowhere'
+            raise ValueError(
+                f'predict_calls(iterations): no solver iterates at {path!r}; one does at {solvers}'
+            )
+
+
+def _evaluates(component):
+    return any(defines(component, method) for method in EVALUATES)
+
+
+def _tell(predicted, path, system, what, cause, declaration, times):
+    """Add evaluations by the method that is called; none where the component has none."""
+    for method in _METHODS[what]:
+        if defines(system, method):
+            predicted.components.add(path)
+            predicted.add(Key(path, method, cause, declaration), times)
+            return
+
+
+def _bound(predicted, path, why):
+    predicted.bounds[path] = why

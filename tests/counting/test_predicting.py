@@ -1,0 +1,296 @@
+"""What is predicted is what is counted afterwards, by component, cause and declaration."""
+
+import warnings
+
+import numpy as np
+import openmdao.api as om
+import pytest
+
+from mdao_seq import PerOutputFD, count_calls, hold_all_declarations, predict_calls
+from tests.approximation.components import Held, fd
+from tests.counting.test_counter import held_problem, scipy_driver, sellar_problem
+from tests.counting.test_openmdao_models import Inner, beam, circuit, colored_partials, wall
+
+pytestmark = pytest.mark.filterwarnings('ignore::openmdao.utils.om_warnings.OpenMDAOWarning')
+
+TASKS = {
+    'run_model': (lambda p: p.run_model(), {}),
+    'compute_totals': (lambda p: p.compute_totals(), {}),
+    # Of other points than the models' own.
+    'check_partials': (
+        lambda p: p.check_partials(out_stream=None, form='central', step=[1e-3, 1e-4]),
+        {'form': 'central', 'step': [1e-3, 1e-4]},
+    ),
+}
+
+
+def newton(**options):
+    return lambda: sellar_problem(om.NewtonSolver(solve_subsystems=False, **options))
+
+
+def subsolving():
+    problem = sellar_problem(om.NewtonSolver(solve_subsystems=True, max_sub_solves=1))
+    problem.model.sellar.options['solver'].linesearch = om.BoundsEnforceLS()
+    return problem
+
+
+def chain(model, **inputs):
+    """Two squares after each other, of which one is not asked for, and an aside."""
+    problem = om.Problem(model, reports=False, driver=scipy_driver())
+    for name, of, wrt in (('a', 'y', 'x'), ('b', 'z', 'y'), ('aside', 'w', 'v')):
+        square = Square(of=of, wrt=wrt)
+        problem.model.add_subsystem(name, square, promotes=['*'])
+    problem.model.add_design_var('x')
+    problem.model.add_design_var('v')
+    problem.model.add_objective('z', index=0)
+    return problem
+
+
+class Square(om.ExplicitComponent):
+    def initialize(self):
+        self.options.declare('of')
+        self.options.declare('wrt')
+
+    def setup(self):
+        self.add_input(self.options['wrt'], np.ones(2))
+        self.add_output(self.options['of'], shape=2)
+        self.declare_partials('*', '*', method='fd')
+
+    def compute(self, inputs, outputs):
+        outputs[self.options['of']] = inputs[self.options['wrt']] ** 2
+
+
+class HeldGroup(PerOutputFD, om.Group):
+    pass
+
+
+def differenced(method='fd', **options):
+    def make():
+        problem = chain(om.Group())
+        problem.model.approx_totals(method=method, **options)
+        return problem
+
+    return make
+
+
+def differenced_and_colored():
+    problem = chain(om.Group())
+    problem.model.approx_totals()
+    problem.driver.declare_coloring(show_summary=False)
+    return problem
+
+
+def differenced_below(group=om.Group):
+    def make():
+        problem = om.Problem(reports=False, driver=scipy_driver())
+        below = problem.model.add_subsystem('below', group(), promotes=['*'])
+        below.add_subsystem('a', Square(of='y', wrt='x'), promotes=['*'])
+        below.add_subsystem('b', Square(of='z', wrt='y'), promotes=['*'])
+        if group is HeldGroup:
+            below.declare_totals('z', 'x', form='central', step=1e-3)
+        else:
+            below.approx_totals(form='central')
+        problem.model.add_subsystem('after', Square(of='f', wrt='z'), promotes=['*'])
+        problem.model.add_design_var('x')
+        problem.model.add_objective('f', index=0)
+        return problem
+
+    return make
+
+
+def declared_totals():
+    problem = chain(HeldGroup())
+    problem.model.add_constraint('w', upper=2.0)
+    problem.model.declare_totals('z', 'x', form='central', step=1e-3)
+    problem.model.declare_totals('w', 'v', method='cs')
+    return problem
+
+
+def submodel():
+    inner = om.Problem(reports=False)
+    inner.model.add_subsystem('inner', Inner(), promotes=['*'])
+    problem = om.Problem(reports=False)
+    component = om.SubmodelComp(problem=inner, inputs=['x'], outputs=['y'])
+    problem.model.add_subsystem('sub', component, promotes=['*'])
+    problem.model.add_design_var('x')
+    problem.model.add_objective('y')
+    return problem
+
+
+def directional():
+    problem = chain(om.Group())
+    problem.model.a.set_check_partial_options(wrt='x', directional=True)
+    problem.model.b.set_check_partial_options(wrt='y', method='fd', form='forward', step=1e-5)
+    return problem
+
+
+MODELS = {
+    'held': lambda: held_problem(),
+    'Sellar, Newton': newton(),
+    'Sellar, Newton that solves below': subsolving,
+    'Sellar, Gauss-Seidel': lambda: sellar_problem(om.NonlinearBlockGS()),
+    'Sellar, Gauss-Seidel by residuals': lambda: sellar_problem(
+        om.NonlinearBlockGS(use_apply_nonlinear=True)
+    ),
+    'Sellar, Jacobi': lambda: sellar_problem(om.NonlinearBlockJac()),
+    'multipoint beam': beam,
+    'circuit': circuit,
+    'block Gauss-Seidel': lambda: wall(newton=False),
+    'colored partials': colored_partials,
+    'approx_totals, fd': differenced(form='central', step=1e-4),
+    'approx_totals, cs': differenced('cs'),
+    'approx_totals, colored': differenced_and_colored,
+    'approx_totals below': differenced_below(),
+    'declare_totals': declared_totals,
+    'declare_totals below': differenced_below(HeldGroup),
+    'submodel': submodel,
+    'check options': directional,
+}
+
+
+def iterations_of(problem):
+    return {
+        s.pathname: s.nonlinear_solver._iter_count
+        for s in problem.model.system_iter(include_self=True)
+        if s.nonlinear_solver and not isinstance(s.nonlinear_solver, om.NonlinearRunOnce)
+    }
+
+
+def by_declaration(counts):
+    """Return evaluations by what they are for, where there are any."""
+    found = {}
+    for key, counted in counts.counted.items():
+        what = key.path, key.cause, key.declaration
+        found[what] = found.get(what, 0) + counted.evaluations
+    return {what: number for what, number in found.items() if number}
+
+
+@pytest.mark.parametrize('task', TASKS)
+@pytest.mark.parametrize('held', [False, True], ids=['stock', 'held'])
+@pytest.mark.parametrize('model', MODELS)
+def test_predicted_is_counted(model, held, task):
+    problem = MODELS[model]()
+    with hold_all_declarations() if held else warnings.catch_warnings():
+        problem.setup(force_alloc_complex=True)
+    problem.set_solver_print(-1)
+    act, options = TASKS[task]
+    problem.final_setup()
+    if task != 'run_model':
+        # Colorings are found, and steps tuned, once.
+        problem.run_model()
+        problem.compute_totals()
+    before = predict_calls(problem, task, **options)
+    with count_calls(problem) as counts:
+        act(problem)
+    if task == 'run_model':
+        before = predict_calls(problem, task, iterations=iterations_of(problem))
+        assert before.is_exact == (not iterations_of(problem))
+    else:
+        assert before.is_exact
+    assert by_declaration(before) == by_declaration(counts)
+    assert before.total() == counts.total()
+    counts.verify()
+
+
+def test_to_predict_evaluates_nothing_and_changes_nothing():
+    problem = differenced_below(HeldGroup)()
+    problem.setup()
+    problem.run_model()
+    totals = problem.compute_totals()
+    with count_calls(problem) as counts:
+        for task in (*TASKS, 'driver_linearization'):
+            predict_calls(problem, task)
+        assert counts.total() == 0
+        again = problem.compute_totals()
+    assert counts.total('below.a') == 4
+    assert {k: v.tolist() for k, v in again.items()} == {k: v.tolist() for k, v in totals.items()}
+
+
+def test_totals_of_names_cost_what_they_need():
+    problem = chain(om.Group())
+    problem.setup()
+    problem.run_model()
+    for of, wrt in (('z', 'x'), ('w', 'v'), ('y', 'x'), (['z', 'w'], ['x', 'v']), ('z', 'v')):
+        predicted = predict_calls(problem, 'compute_totals', of=of, wrt=wrt)
+        with count_calls(problem) as counts:
+            problem.compute_totals(of, wrt)
+        assert by_declaration(predicted) == by_declaration(counts)
+
+
+def test_a_driver_asks_for_linear_constraints_once():
+    problem = chain(om.Group())
+    problem.model.add_constraint('w', upper=9.0, linear=True)
+    problem.setup()
+    problem.run_model()
+    with count_calls(problem) as counts:
+        problem.compute_totals()
+    assert by_declaration(counts) == by_declaration(predict_calls(problem, 'compute_totals'))
+    again = predict_calls(problem, 'driver_linearization')
+    once = predict_calls(problem, 'compute_totals', of='w')
+    assert (again.total(), once.total()) == (4, 2)
+    with count_calls(problem) as counts:
+        problem.run_driver()
+    times = counts.linearizations['a']
+    assert counts.total(cause='fd') == times * again.total() + once.total()
+
+
+def test_a_coloring_that_is_not_known_yet_is_a_bound():
+    problem = colored_partials()
+    problem.setup()
+    problem.run_model()
+    predicted = predict_calls(problem, 'compute_totals')
+    assert not predicted.is_exact
+    assert predicted.total('diagonal') == 6
+    assert 'diagonal: at most: no coloring is known yet' in predicted.table()
+    problem.compute_totals()
+    assert predict_calls(problem, 'compute_totals').total('diagonal') == 1
+
+
+def test_iterations_are_told_by_path():
+    problem = sellar_problem(om.NonlinearBlockGS())
+    problem.setup()
+    problem.final_setup()
+    assert predict_calls(problem, 'run_model', iterations={'sellar': 7}).total('sellar.d1') == 7
+    assert predict_calls(problem, 'run_model', iterations=5).total('sellar.d1') == 5
+    table = predict_calls(problem, 'run_model').table()
+    assert 'sellar: for 1 iteration of NonlinearBlockGS' in table
+    with pytest.raises(ValueError, match="no solver iterates at 'd1'; one does at 'sellar'"):
+        predict_calls(problem, 'run_model', iterations={'d1': 7})
+
+
+def test_what_cannot_be_predicted_says_so():
+    problem = sellar_problem(om.BroydenSolver())
+    problem.setup()
+    problem.final_setup()
+    predicted = predict_calls(problem, 'run_model')
+    assert predicted.bounds == {'sellar': 'at least: BroydenSolver is none that can be predicted'}
+    backtracking = wall(newton=True)
+    backtracking.setup()
+    backtracking.set_solver_print(-1)
+    with count_calls(backtracking) as counts:
+        backtracking.run_model()
+    predicted = predict_calls(backtracking, 'run_model', iterations=iterations_of(backtracking))
+    assert predicted.total('d1', 'linesearch') <= counts.total('d1', 'linesearch')
+    assert 'may go back' in predicted.bounds['']
+
+
+def test_misuse_is_told():
+    problem = chain(om.Group())
+    with pytest.raises(RuntimeError, match='call final_setup'):
+        predict_calls(problem, 'run_model')
+    problem.setup()
+    problem.final_setup()
+    with pytest.raises(ValueError, match=r"task='run'\): tasks are run_model"):
+        predict_calls(problem, 'run')
+    with pytest.raises(TypeError, match="'form' is no option of 'run_model'; it has none"):
+        predict_calls(problem, 'run_model', form='central')
+    with pytest.raises(TypeError, match="'steps' is no option of 'check_partials'; it has method"):
+        predict_calls(problem, 'check_partials', steps=1)
+    with pytest.raises(TypeError, match="'of' is no option of 'driver_linearization'"):
+        predict_calls(problem, 'driver_linearization', of='z')
+    nothing = om.Problem(reports=False)
+    nothing.model.add_subsystem('comp', Held(declarations=[fd('y1', 0.1)]))
+    nothing.setup()
+    nothing.final_setup()
+    with pytest.raises(RuntimeError, match=r'[Dd]river is not providing any'):
+        predict_calls(nothing, 'driver_linearization')
