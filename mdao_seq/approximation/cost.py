@@ -1,5 +1,7 @@
 """`fd_cost`: what a component's approximations cost, before it is spent."""
 
+from dataclasses import replace
+
 import openmdao.api as om
 from openmdao.core.component import Component
 from openmdao.utils.om_warnings import issue_warning
@@ -12,7 +14,7 @@ from mdao_seq.approximation._openmdao.systems import group_differenced_above, is
 from mdao_seq.differences.plan import EvaluationPlan
 
 
-def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
+def fd_cost(comp, of=None, wrt=None, counts=None) -> EvaluationPlan:
     """Return the evaluations that one linearization of a component or group costs.
 
     The plan holds what the driver's responses and design variables need, since OpenMDAO skips the
@@ -30,11 +32,14 @@ def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
     of, wrt : str or iterable of str or None
         Names or glob patterns of the component's outputs and inputs: count only these partials.
         None: all. Of a model without a driver's responses or design variables: their names.
+    counts : CallCounts or CallCountRecorder or None
+        What was counted before: the time that its evaluations took is taken for these.
 
     Returns
     -------
     EvaluationPlan
-        ``.total`` evaluations per linearization, ``.by_declaration``; ``str()`` is a table.
+        ``.total`` evaluations per linearization, ``.by_declaration``; ``str()`` is a table;
+        ``.what_if(of, wrt, form=…, step=…)`` is the plan of another choice.
 
     Raises
     ------
@@ -43,7 +48,7 @@ def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
     TypeError
         If `comp` is neither a component nor a group with declared totals.
     ValueError
-        If `of` or `wrt` matches no declaration.
+        If `of` or `wrt` matches no declaration; if `counts` has no evaluation of the component.
     """
     if not isinstance(comp, Component) and not declares_totals(comp):
         raise TypeError(
@@ -71,7 +76,15 @@ def fd_cost(comp, of=None, wrt=None) -> EvaluationPlan:
         plan = (plan_declared if isinstance(comp, HeldSystem) else plan_stock)(comp, keep=keep)
     if not plan.declarations and (of, wrt) != (None, None):
         raise ValueError(f'{comp.msginfo}: of={of!r}, wrt={wrt!r} match no approximated derivative')
-    return plan
+    return plan if counts is None else replace(plan, seconds_each=_seconds_each(counts, comp))
+
+
+def _seconds_each(counts, comp):
+    counts = counts.counts() if hasattr(counts, 'counts') else counts
+    seconds = counts.seconds_each(comp.pathname)
+    if seconds is None:
+        raise ValueError(f'{comp.msginfo}: no evaluation of it was counted: run it first')
+    return seconds
 
 
 def _patterns(names):

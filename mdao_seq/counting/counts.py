@@ -192,6 +192,24 @@ class CallCounts:
             if _is_meant(key, path, method) and cause in (None, key.cause)
         )
 
+    def seconds_each(self, path):
+        """Return the mean time of an evaluation, s; None where there was none.
+
+        Parameters
+        ----------
+        path : str
+            Path of a component, or of a group whose totals are declared.
+
+        Returns
+        -------
+        float or None
+            Of the evaluations for derivatives, where there are any: a run may take longer.
+        """
+        of_path = [(k, c) for k, c in self.counted.items() if k.path == path and c.evaluations]
+        chosen = [c for k, c in of_path if k.cause in ('fd', 'cs')] or [c for _, c in of_path]
+        evaluations = sum(counted.evaluations for counted in chosen)
+        return sum(c.seconds for c in chosen) / evaluations if evaluations else None
+
     def measured(self, path):
         """Return the evaluations that each declaration of a component made, by its name."""
         result = {}

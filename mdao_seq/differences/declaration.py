@@ -1,7 +1,7 @@
 """What a user declares for one (of, wrt): method, form, order, step and how the step is scaled."""
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from math import inf
 from numbers import Real
@@ -108,6 +108,25 @@ class Declaration:
         for name in ('form', 'order', 'step_calc', 'minimum_step', 'bounds', 'extrapolate'):
             if getattr(self, name) not in (None, False):
                 raise ValueError(f'{name} {getattr(self, name)!r} has no meaning for complex step')
+
+    def changed(self, **options: Any) -> 'Declaration':
+        """Return the same declaration with other options; another form has its lowest order.
+
+        Parameters
+        ----------
+        **options
+            As of a declaration. Where the method is another, none of the present ones is kept.
+        """
+        kept = {f.name: getattr(self, f.name) for f in fields(self)}
+        if options.get('method', self.method) != self.method or self.method == 'cs':
+            kept = {name: kept[name] for name in ('of', 'wrt', 'method', 'step')}
+            if options.get('method', self.method) != self.method:
+                kept['step'] = None
+        elif 'form' in options:
+            kept['order'] = None
+        if 'step' in options:
+            kept['is_auto'] = False
+        return Declaration(**(kept | options))
 
     def for_output(self, of: str) -> 'Declaration':
         """Return the same declaration of another output."""

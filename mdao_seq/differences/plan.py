@@ -11,10 +11,11 @@ elements of several parts at once: each by its own k-th offset in the k-th evalu
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,12 +144,19 @@ class EvaluationPlan:
         The component's path, for the table.
     bound : str
         Why the evaluations may turn out to be fewer; empty where they are exact.
+    seconds_each : float or None
+        What one evaluation takes, s, where it is known.
+    instead_of : EvaluationPlan or None
+        The plan that this one is an alternative to.
     """
 
     declarations: tuple[Declaration, ...]
     blocks: tuple[Block, ...]
     name: str = ''
     bound: str = ''
+    seconds_each: float | None = None
+    instead_of: 'EvaluationPlan | None' = None
+    _planned_anew: 'Callable[[Sequence[Declaration]], EvaluationPlan] | None' = None
 
     @property
     def is_upper_bound(self) -> bool:
@@ -164,6 +172,11 @@ class EvaluationPlan:
     def total(self) -> int:
         """Evaluations per linearization."""
         return sum(len(b.points) * b.evaluations_of_a_point for b in self.blocks)
+
+    @property
+    def seconds(self) -> float | None:
+        """What a linearization takes, s; None where no evaluation was timed."""
+        return None if self.seconds_each is None else self.total * self.seconds_each
 
     @cached_property
     def methods(self) -> frozenset[str]:
@@ -209,15 +222,53 @@ class EvaluationPlan:
     def _evaluations(self) -> dict[tuple, dict[Declaration, int]]:
         return {}
 
+    def what_if(self, of: str, wrt: str, **options: Any) -> 'EvaluationPlan':
+        """Return the plan that there would be if something had been declared otherwise.
+
+        Parameters
+        ----------
+        of, wrt : str
+            Names or glob patterns of declarations of this plan.
+        **options
+            What would be other: ``method``, ``form``, ``order``, ``step`` (in the units of `wrt`,
+            or relative to it), ``step_calc``, ``minimum_step``, ``bounds``, ``extrapolate``.
+
+        Returns
+        -------
+        EvaluationPlan
+            Its table says what it is instead of; it can be asked again.
+
+        Raises
+        ------
+        ValueError
+            If nothing of these names is declared, if an option is unknown or has no meaning, or if
+            this is no plan of declarations that hold.
+        """
+        if self._planned_anew is None:
+            raise ValueError(
+                f'{self.name}: what_if is answered for declarations that hold; OpenMDAO itself '
+                'keeps one of each input (see PerOutputFD and hold_declarations)'
+            )
+        meant = [d for d in self.declarations if fnmatchcase(d.of, of) and fnmatchcase(d.wrt, wrt)]
+        if not meant:
+            known = ', '.join(f'd({d.of})/d({d.wrt})' for d in self.declarations) or 'nothing'
+            raise ValueError(f'{self.name}: d({of})/d({wrt}) is not declared; declared is {known}')
+        unknown = sorted(set(options) - _CHANGEABLE)
+        if unknown:
+            raise ValueError(f'{self.name}: {unknown[0]!r} is none of {sorted(_CHANGEABLE)}')
+        now = [d.changed(**options) if d in meant else d for d in self.declarations]
+        before = self.instead_of or self
+        return replace(self._planned_anew(now), seconds_each=self.seconds_each, instead_of=before)
+
     def __repr__(self) -> str:
         """Return the table: what a notebook shows."""
         return str(self)
 
     def __str__(self) -> str:
         """Return a table of declarations and what each costs."""
-        header = ('of', 'wrt', 'form', 'order', 'step', 'step_calc', 'own', 'shared')
+        header = ['of', 'wrt', 'form', 'order', 'step', 'step_calc', 'own', 'shared']
         rows = [
-            (
+            [
                 d.of,
                 d.wrt,
                 d.form or 'cs',
@@ -226,15 +277,30 @@ class EvaluationPlan:
                 d.step_calc,
                 cost.owned,
                 cost.shared,
-            )
+            ]
             for d, cost in self.by_declaration.items()
         ]
+        if self.seconds_each is not None:
+            header.append('seconds')
+            for row, cost in zip(rows, self.by_declaration.values(), strict=True):
+                row.append(cost.owned * self.seconds_each)
         title = f'{self.name}: ' if self.name else ''
-        title += 'at most ' if self.is_upper_bound else ''
-        plural = '' if self.total == 1 else 's'
-        bound = f' ({self.bound})' if self.bound else ''
-        title += f'{self.total} evaluation{plural} per linearization{bound}'
+        title += self._what_it_costs()
         return f'{title}\n{text_table(header, rows)}' if rows else f'{title}: none is approximated'
+
+    def _what_it_costs(self) -> str:
+        said = 'at most ' if self.is_upper_bound else ''
+        said += f'{self.total} evaluation{"" if self.total == 1 else "s"} per linearization'
+        if self.seconds is not None:
+            said += f', {self.seconds:.3g} s'
+        if self.instead_of is not None:
+            said += f', instead of {self.instead_of.total}'
+            if self.instead_of.seconds is not None:
+                said += f', {self.instead_of.seconds:.3g} s'
+        return said + (f' ({self.bound})' if self.bound else '')
+
+
+_CHANGEABLE = frozenset(f.name for f in fields(Declaration)) - {'of', 'wrt', 'is_auto'}
 
 
 def joined(plans: Sequence[EvaluationPlan], name: str) -> EvaluationPlan:

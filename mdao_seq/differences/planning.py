@@ -1,6 +1,7 @@
 """From declarations to an evaluation plan: which points are one, and who owns them."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +82,16 @@ def build_plan(
             _block([kind], at_once=False)
             for kind in _kinds(group, steps[wrt], stencils[wrt], alone)
         ]
-    return EvaluationPlan(tuple(declarations), tuple(blocks), name, bound)
+    kept = {wrt: np.array(values[wrt]) for wrt in by_input}
+    return EvaluationPlan(
+        tuple(declarations),
+        tuple(blocks),
+        name,
+        bound,
+        _planned_anew=partial(
+            build_plan, values=kept, name=name, colors=colors, known=known, bound=bound
+        ),
+    )
 
 
 class _Kind(NamedTuple):

@@ -445,3 +445,26 @@ def test_counters_nest_and_leave_in_any_order():
     assert (outer.counts.total('comp'), inner.counts.total('comp')) == (1, 2)
     assert not {'compute', '_linearize', 'check_partials'} & set(vars(comp))
     assert 'final_setup' not in vars(problem)
+
+
+def test_seconds_tell_what_a_declaration_and_another_choice_cost():
+    problem = held_problem()
+    problem.setup()
+    with count_calls(problem) as counts:
+        problem.run_model()
+        with pytest.raises(ValueError, match='no evaluation of it was counted'):
+            fd_cost(problem.model.comp, counts=CallCounter().counts)
+        problem.compute_totals()
+    plan = fd_cost(problem.model.comp, counts=counts)
+    row = next(row for row in counts.rows() if row.cause == 'fd')
+    assert plan.seconds_each == counts.seconds_each('comp') > 0
+    assert plan.seconds == pytest.approx(4 * plan.seconds_each)
+    assert 0 < row.seconds < 10 * plan.seconds
+    forward = plan.what_if('y1', 'x', form='forward')
+    assert forward.seconds == pytest.approx(3 * plan.seconds_each)
+    assert 'instead of 4, ' in str(forward)
+    stock = held_problem(cls=Declared)
+    stock.setup()
+    stock.final_setup()
+    with pytest.raises(ValueError, match='what_if is answered for declarations that hold'):
+        fd_cost(stock.model.comp).what_if('*', 'x', step=0.1)

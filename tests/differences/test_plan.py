@@ -133,3 +133,29 @@ def test_methods_do_not_mix_in_one_evaluation():
 def test_an_upper_bound_says_so():
     plan = build_plan([forward('y', 0.1)], {'x': 1.0}, 'comp', bound='no coloring is known yet')
     assert str(plan).startswith('comp: at most 1 evaluation per linearization (no coloring')
+
+
+def test_what_another_choice_would_cost():
+    lift = Declaration('cl', 'x', step=0.05, form='central', order=4)
+    drag = Declaration('cd', 'x', step=0.1, form='central')
+    plan = build_plan([lift, drag], {'x': np.zeros(3)}, name='foil')
+    assert plan.total == 12
+    coarse = plan.what_if('cl', 'x', form='forward')
+    assert coarse.declarations[0] == Declaration('cl', 'x', step=0.05, form='forward')
+    assert coarse.total == build_plan([coarse.declarations[0], drag], {'x': np.zeros(3)}).total == 9
+    assert '9 evaluations per linearization, instead of 12' in str(coarse)
+    both = coarse.what_if('c?', '*', step=0.2, form='central')
+    assert both.total == 6 and both.instead_of is plan
+    assert plan.what_if('cd', 'x', method='cs').total == 15
+    assert plan.total == 12 and plan.instead_of is None
+
+
+def test_a_choice_is_of_what_is_declared():
+    plan = build_plan([Declaration('cl', 'x', method='cs')], {'x': 0.0}, name='foil')
+    assert plan.what_if('cl', 'x', step=1e-30).declarations[0].step == 1e-30
+    with pytest.raises(ValueError, match=r'd\(cd\)/d\(x\) is not declared; declared is d\(cl'):
+        plan.what_if('cd', 'x', step=0.1)
+    with pytest.raises(ValueError, match="foil: 'stepsize' is none of"):
+        plan.what_if('cl', 'x', stepsize=0.1)
+    with pytest.raises(ValueError, match='has no meaning for complex step'):
+        plan.what_if('cl', 'x', form='central')
