@@ -29,9 +29,15 @@ from mdao_seq.approximation._openmdao.systems import (
     linesearches_below,
     planned_evaluations,
     problem_inside,
+    processes_of,
+    repeats,
+    speaks_for,
 )
 from mdao_seq.approximation.asking import ASKED
 from mdao_seq.counting.counts import CallCounts, Key
+
+# What a driver calls at the end of each iteration.
+ITERATION = 'record_iteration'
 
 CHECKS = ('check_partials', 'check_totals')
 
@@ -47,11 +53,15 @@ class CallCounter:
     Attributes
     ----------
     counts : CallCounts
-        What was counted so far.
+        What this process counted so far.
+    share : CallCounts
+        Its share in a sum over the processes of a parallel run, in which what several of them
+        repeat is counted once; without such `counts` itself.
     """
 
     def __init__(self, after_each=None):
-        self.counts = CallCounts()
+        self.counts = self.share = CallCounts()
+        self._repeating = {}
         self._after_each = after_each or (lambda: None)
         self._listening = {}
         # What is going on, the innermost last: checks and line searches; paths that are linearized;
@@ -74,20 +84,25 @@ class CallCounter:
         self._listen(problem, 'final_setup', after)
         for name in CHECKS:
             self._listen(problem, name, partial(self._amid, 'check'))
+        if not inside:
+            self._listen(problem.driver, ITERATION, self._mark)
         if is_set_up(problem.model):
             self.watch(problem.model, inside)
 
     def watch(self, system, inside=''):
         """Watch every component of a set-up system; again is harmless."""
+        if processes_of(system).size > 1 and self.share is self.counts:
+            self.share = CallCounts()
         for component in components_below(system):
             path = _path(component, inside)
+            self._repeating[path] = repeats(component) + self._repeating.get(inside, [])
             inner = problem_inside(component)
             if inner is not None:
                 self.watch_problem(inner, path)
             evaluating = [name for name in EVALUATES if defines(component, name)]
             if not evaluating:
                 continue
-            self.counts.components.add(path)
+            self._know(path)
             for name in evaluating:
                 self._listen(component, name, partial(self._evaluate, path, name))
             for name in DERIVES:
@@ -99,11 +114,31 @@ class CallCounter:
                     self._listen(component, name, partial(self._amid, 'check'))
         for group in groups_with_totals_below(system):
             path = _path(group, inside)
-            self.counts.components.add(path)
+            self._know(path)
+            self._repeating[path] = repeats(group)
             self._listen(group, EVALUATES_WHOLE, partial(self._run_group, path))
             self._listen(group, LINEARIZE, partial(self._linearize, path))
         for linesearch in linesearches_below(system):
             self._listen(linesearch, 'solve', partial(self._amid, 'linesearch'))
+
+    def _know(self, path):
+        for counts in self._kept:
+            counts.components.add(path)
+
+    @property
+    def _kept(self):
+        """The counts that are kept, each once."""
+        return (self.counts,) if self.share is self.counts else (self.counts, self.share)
+
+    def _add(self, system, key, evaluations, seconds, calls=1):
+        self.counts.add(key, evaluations, seconds, calls)
+        if self.share is not self.counts and self._speaks_for(system, key.path, key.cause):
+            self.share.add(key, evaluations, seconds, calls)
+
+    def _speaks_for(self, system, path, cause=''):
+        repeating = self._repeating[path]
+        # All tune to the same steps, each for itself.
+        return speaks_for(system, repeating) and not (repeating and cause == 'tune')
 
     def stop(self):
         """Leave every component as it was."""
@@ -119,8 +154,14 @@ class CallCounter:
 
     def _after_final_setup(self, inside, problem, proceed):
         result = proceed()
-        self.watch(problem.model, inside)
+        self.watch_problem(problem, inside)
         return result
+
+    def _mark(self, driver, proceed):
+        # Before its recorders, which may write the counts.
+        for counts in self._kept:
+            counts.history.mark(counts)
+        return proceed()
 
     def _amid(self, cause, owner, proceed):
         self._around.append(cause)
@@ -145,7 +186,7 @@ class CallCounter:
             if mine:
                 self._add_asked(path, method, asked, seconds)
             else:
-                self.counts.add(Key(path, method, cause, declaration), 1, seconds)
+                self._add(component, Key(path, method, cause, declaration), 1, seconds)
             self._after_each()
 
     def _run_group(self, path, group, proceed):
@@ -162,13 +203,13 @@ class CallCounter:
         try:
             return proceed()
         finally:
-            self.counts.add(Key(path, method, cause, ''), 0, perf_counter() - start)
+            self._add(component, Key(path, method, cause, ''), 0, perf_counter() - start)
 
     def _add_asked(self, path, method, asked, seconds):
         """Add a call that held declarations asked for, each for its points."""
         points = asked.points
         if asked.cause:
-            self.counts.add(Key(path, method, asked.cause, ''), len(points), seconds)
+            self._add(asked.system, Key(path, method, asked.cause, ''), len(points), seconds)
             return
         numbers = {}
         for point in points:
@@ -176,7 +217,7 @@ class CallCounter:
             numbers[key] = numbers.get(key, 0) + 1
         calls = 1
         for key, number in numbers.items():
-            self.counts.add(key, number, seconds * number / len(points), calls)
+            self._add(asked.system, key, number, seconds * number / len(points), calls)
             # The call is the first one's, as a shared point is its first declaration's.
             calls = 0
 
@@ -208,14 +249,22 @@ class CallCounter:
         except BaseException:
             # An interrupted linearization is no evidence against the plan.
             after = self.counts.measured(path)
-            self.counts.expect(path, {d: n - before.get(d, 0) for d, n in after.items()})
+            self._expect(path, component, {d: n - before.get(d, 0) for d, n in after.items()})
             raise
         finally:
             self._linearizing.pop()
         expected = planned_evaluations(component)
         if expected is not None:
-            self.counts.expect(path, expected)
+            self._expect(path, component, expected)
         return result
+
+    def _expect(self, path, system, evaluations):
+        self.counts.expect(path, evaluations)
+        if self.share is self.counts or system.comm.rank:
+            return
+        # The processes share the points, not the linearization.
+        first = self._speaks_for(system, path)
+        self.share.expect(path, evaluations, 1 if first else 0)
 
 
 def _path(system, inside):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from mdao_seq._files import replacing
 from mdao_seq._text_table import text_table
 from mdao_seq.approximation._openmdao.names import DERIVES, EVALUATES, EVALUATES_WHOLE
+from mdao_seq.counting.history import History
 
 CAUSES = ('run', 'linesearch', 'fd', 'cs', 'totals', 'coloring', 'check', 'tune')
 
@@ -102,6 +103,8 @@ class CallCounts:
         Predicted evaluations by (path, declaration), summed over linearizations.
     linearizations : dict of str to int
         Linearizations by path, of components that have approximations.
+    history : History
+        What each iteration of the driver has evaluated.
     """
 
     def __init__(self):
@@ -109,6 +112,7 @@ class CallCounts:
         self.counted = {}
         self.predicted = {}
         self.linearizations = {}
+        self.history = History()
 
     def add(self, key, evaluations=1, seconds=0.0, calls=1):
         """Add evaluations, the time that they took (s) and the calls that made them."""
@@ -119,12 +123,23 @@ class CallCounts:
         counted.calls += calls
         counted.seconds += seconds
 
-    def expect(self, path, evaluations):
-        """Add one linearization of a component, and its planned evaluations by declaration."""
-        self.linearizations[path] = self.linearizations.get(path, 0) + 1
+    def expect(self, path, evaluations, linearizations=1):
+        """Add a linearization of a component, and its planned evaluations by declaration."""
+        self.linearizations[path] = self.linearizations.get(path, 0) + linearizations
         for declaration, number in evaluations.items():
             pair = (path, declaration)
             self.predicted[pair] = self.predicted.get(pair, 0) + number
+
+    def include(self, other):
+        """Add what another process has counted as its share."""
+        self.components |= other.components
+        for key, counted in other.counted.items():
+            self.add(key, counted.evaluations, counted.seconds, counted.calls)
+        for path, number in other.linearizations.items():
+            self.linearizations[path] = self.linearizations.get(path, 0) + number
+        for pair, number in other.predicted.items():
+            self.predicted[pair] = self.predicted.get(pair, 0) + number
+        self.history.add(other.history)
 
     def total(self, path='*', cause=None):
         """Return how many evaluations were made.
@@ -218,6 +233,10 @@ class CallCounts:
                 result[key.declaration] = result.get(key.declaration, 0) + counted.evaluations
         return result
 
+    def iterations(self):
+        """Return what each iteration of the driver has made, a list of `history.Entry`."""
+        return self.history.whole(self)
+
     def rows(self):
         """Return a `Row` for each component, method, cause and declaration, in their order.
 
@@ -243,10 +262,15 @@ class CallCounts:
         Returns
         -------
         dict
-            ``rows``, dicts of a `Row`'s fields; ``linearizations`` by path.
+            ``rows``, dicts of a `Row`'s fields; ``linearizations`` by path; ``iterations`` of the
+            driver, each with its ``made`` [path, cause, evaluations, seconds], and the
+            ``predicted`` and ``measured`` evaluations for derivatives by path.
         """
-        rows = [row._asdict() for row in self.rows()]
-        return {'rows': rows, 'linearizations': dict(self.linearizations)}
+        return {
+            'rows': [row._asdict() for row in self.rows()],
+            'linearizations': dict(self.linearizations),
+            'iterations': [entry.as_dict() for entry in self.iterations()],
+        }
 
     def to_csv(self, path):
         """Write the rows to a CSV file; one that exists is replaced once the new one is whole.

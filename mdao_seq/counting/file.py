@@ -3,6 +3,9 @@
 The application id marks the file as ours and the user version is the version of the schema. Every
 write is one transaction, so that a fault leaves the file as it was after the last one; it renews a
 checksum, since SQLite does not notice a number that has changed on the disk.
+
+Under MPI each process writes its share beside the first one's: ``calls.db``, ``calls.db_1``, …
+Read together they are the sum.
 """
 
 import hashlib
@@ -10,12 +13,15 @@ import sqlite3
 import warnings
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
 
 from mdao_seq._files import replacing
 from mdao_seq.counting.counts import CallCounts, Key
+from mdao_seq.counting.history import as_text, from_text
 
 APPLICATION_ID = 0x6D647371  # 'mdsq'
-VERSION = 2  # 1 had no calls beside the evaluations
+VERSION = 3  # 2 had no iterations and one process; 1 no calls beside the evaluations
 
 _SCHEMA = """
 CREATE TABLE components (path TEXT PRIMARY KEY, linearizations INTEGER NOT NULL);
@@ -26,10 +32,43 @@ CREATE TABLE evaluations (
 CREATE TABLE predicted (
     path TEXT, declaration TEXT, calls INTEGER,
     PRIMARY KEY (path, declaration));
+CREATE TABLE iterations (number INTEGER PRIMARY KEY, entry TEXT NOT NULL);
+CREATE TABLE process (
+    one INTEGER PRIMARY KEY CHECK (one = 1), run TEXT, rank INTEGER, size INTEGER);
 CREATE TABLE checksum (one INTEGER PRIMARY KEY CHECK (one = 1), sha256 TEXT);
 """
 
-_TABLES = ('components', 'evaluations', 'predicted')
+_TABLES = ('components', 'evaluations', 'predicted', 'iterations', 'process')
+
+
+class Process(NamedTuple):
+    """Which of the processes of a parallel run writes a file.
+
+    Attributes
+    ----------
+    run : str
+        Of which run; the same for all of its processes.
+    rank, size : int
+        Number of the process, and how many there are.
+    """
+
+    run: str = ''
+    rank: int = 0
+    size: int = 1
+
+    def file(self, path):
+        """Return where this process writes, if the first one writes to `path`."""
+        return path.with_name(f'{path.name}_{self.rank}') if self.rank else path
+
+
+ALONE = Process()
+
+
+def process_of(comm) -> Process:
+    """Return which process this is of those of a communicator; all of them ask together."""
+    if comm is None or comm.size == 1:
+        return ALONE
+    return Process(comm.bcast(uuid4().hex), comm.rank, comm.size)
 
 
 class CountFile:
@@ -38,7 +77,9 @@ class CountFile:
     Parameters
     ----------
     path : path-like
-        Created; an earlier file of counts is replaced.
+        Created; an earlier file of counts is replaced. A process but the first adds its number.
+    process : Process
+        Who writes.
 
     Raises
     ------
@@ -47,9 +88,9 @@ class CountFile:
         count.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, process=ALONE):
         # A script may change its directory while the file is open.
-        self.path = Path(path).absolute()
+        self.path = process.file(Path(path).absolute())
         if self.path.exists() and self.path.stat().st_size:
             _open(self.path).close()
         with replacing(self.path) as scratch:
@@ -57,6 +98,7 @@ class CountFile:
                 connection.executescript(_SCHEMA)
                 connection.execute(f'PRAGMA application_id = {APPLICATION_ID}')
                 connection.execute(f'PRAGMA user_version = {VERSION}')
+                connection.execute('INSERT INTO process VALUES (1, ?, ?, ?)', process)
         for leftover in ('-wal', '-shm'):
             Path(f'{self.path}{leftover}').unlink(missing_ok=True)
         self._identity = _identity(self.path)
@@ -99,6 +141,10 @@ class CountFile:
                 'REPLACE INTO predicted VALUES (?, ?, ?)',
                 [(*pair, calls) for pair, calls in counts.predicted.items()],
             )
+            connection.execute('DELETE FROM iterations')
+            connection.executemany(
+                'INSERT INTO iterations VALUES (?, ?)', enumerate(map(as_text, counts.iterations()))
+            )
             connection.execute('REPLACE INTO checksum VALUES (1, ?)', [_checksum(connection)])
 
     @property
@@ -123,10 +169,10 @@ def _identity(path):
     return status.st_dev, status.st_ino
 
 
-def _checksum(connection):
+def _checksum(connection, version=VERSION):
     """Return the SHA-256 of all rows."""
     digest = hashlib.sha256()
-    for table in _TABLES:
+    for table in _TABLES if version > 2 else _TABLES[:3]:
         rows = sorted(connection.execute(f'SELECT * FROM {table}'))
         digest.update(repr((table, rows)).encode())
     return digest.hexdigest()
@@ -138,7 +184,8 @@ def read_call_counts(path):
     Parameters
     ----------
     path : str or path-like
-        The file.
+        The file. Of a parallel run that of the first process: those of the others lie beside it,
+        and are added.
 
     Returns
     -------
@@ -148,19 +195,39 @@ def read_call_counts(path):
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If there is no such file, or another process has none.
     ValueError
-        If it is damaged, not a file of counts, or of a later version.
+        If it is damaged, not a file of counts, of a later version, or another process's is of
+        another run.
     """
-    counts = CallCounts()
-    with closing(_open(Path(path))) as connection:
+    path = Path(path)
+    counts, process = _read(path)
+    if process.rank:
+        return counts
+    for rank in range(1, process.size):
+        beside = process._replace(rank=rank)
+        if not beside.file(path).exists():
+            raise FileNotFoundError(
+                f'{beside.file(path)}: process {rank} of {process.size} has no file of call counts'
+            )
+        others, found = _read(beside.file(path))
+        if found != beside:
+            raise ValueError(f'{beside.file(path)}: is of another run than {path}')
+        counts.include(others)
+    return counts
+
+
+def _read(path):
+    """Return the counts of one file, and the process that wrote it."""
+    counts, process = CallCounts(), ALONE
+    with closing(_open(path)) as connection:
         try:
             version = connection.execute('PRAGMA user_version').fetchone()[0]
             (verdict,) = connection.execute('PRAGMA integrity_check(1)').fetchone()
             if verdict != 'ok':
                 raise sqlite3.DatabaseError(verdict)
             kept = connection.execute('SELECT sha256 FROM checksum').fetchone()
-            if kept is not None and kept[0] != _checksum(connection):
+            if kept is not None and kept[0] != _checksum(connection, version):
                 raise sqlite3.DatabaseError('its checksum does not agree with its content')
             for name, linearizations in connection.execute('SELECT * FROM components'):
                 counts.components.add(name)
@@ -171,9 +238,15 @@ def read_call_counts(path):
                 counts.add(Key(*key), number, seconds, calls)
             for name, declaration, calls in connection.execute('SELECT * FROM predicted'):
                 counts.predicted[name, declaration] = calls
-        except (sqlite3.DatabaseError, TypeError) as error:
+            if version > 2:
+                process = Process(
+                    *connection.execute('SELECT run, rank, size FROM process').fetchone()
+                )
+                texts = connection.execute('SELECT entry FROM iterations ORDER BY number')
+                counts.history.restore([from_text(text) for (text,) in texts])
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
             raise ValueError(f'{path}: the file of call counts is damaged: {error}') from error
-    return counts
+    return counts, process
 
 
 def _with_calls(rows):

@@ -10,7 +10,7 @@ from openmdao.recorders.case_recorder import CaseRecorder
 
 from mdao_seq.approximation._openmdao.systems import problem_of
 from mdao_seq.counting.counter import CallCounter
-from mdao_seq.counting.file import CountFile
+from mdao_seq.counting.file import CountFile, process_of
 
 FLUSH_EVERY = 1.0  # s
 
@@ -26,7 +26,8 @@ class CallCountRecorder(CaseRecorder):
     path : str or path-like
         The file to write (SQLite). Like OpenMDAO's recorders, a name without a folder goes to the
         problem's outputs directory. An earlier file of counts is replaced; any other file is
-        refused.
+        refused. Under MPI each process writes a file, and `read_call_counts` of the first adds
+        them: evaluations that several processes repeat are counted once.
 
     Attributes
     ----------
@@ -76,13 +77,13 @@ class CallCountRecorder(CaseRecorder):
                 system = recording_requester if problem is None else problem.model
                 self.path = Path(system.get_outputs_dir(mkdir=True)) / self.path
                 self._in_outputs_dir = False
-            self._file = CountFile(self.path)
+            self._file = CountFile(self.path, process_of(comm))
             # Also when a script ends without cleanup().
-            weakref.finalize(self, _write_and_close, self._file, self._call_counter.counts)
+            weakref.finalize(self, _write_and_close, self._file, self._call_counter)
         self._flush()
 
     def counts(self):
-        """Return the live `CallCounts`."""
+        """Return the live `CallCounts`, under MPI those of this process."""
         return self._call_counter.counts
 
     def total(self, path='*', cause=None):
@@ -107,7 +108,7 @@ class CallCountRecorder(CaseRecorder):
         """Write what was counted, stop counting and close the file; `counts` stays readable."""
         self._call_counter.stop()
         if self._file is not None:
-            _write_and_close(self._file, self.counts())
+            _write_and_close(self._file, self._call_counter)
             self._file = None
 
     def __deepcopy__(self, memo):
@@ -118,13 +119,16 @@ class CallCountRecorder(CaseRecorder):
         if monotonic() - self._flushed > FLUSH_EVERY:
             self._flush()
 
-    def _flush(self, *args, **kwargs):
+    def _flush(self):
         if self._file is not None:
-            self._file.write(self.counts())
+            self._file.write(self._call_counter.share)
         self._flushed = monotonic()
 
-    record_iteration_driver = _flush
-    record_iteration_problem = _flush
+    def record_iteration_driver(self, *args, **kwargs):
+        """Write, unless that was a moment ago: what is counted meanwhile comes with the next."""
+        self._flush_now_and_then()
+
+    record_iteration_problem = record_iteration_driver
 
     def _nothing(self, *args, **kwargs):
         """OpenMDAO offers values and metadata; counts need none of them."""
@@ -137,7 +141,7 @@ class CallCountRecorder(CaseRecorder):
     record_viewer_data = _nothing
 
 
-def _write_and_close(file, counts):
+def _write_and_close(file, counter):
     if file.is_open:
-        file.write(counts)
+        file.write(counter.share)
         file.close()

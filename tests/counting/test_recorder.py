@@ -241,3 +241,36 @@ def test_a_file_of_a_later_version_says_so(finished):
         connection.execute('PRAGMA user_version = 99')
     with pytest.raises(ValueError, match=r'version 99.*upgrade'):
         read_call_counts(finished)
+
+
+def test_what_each_iteration_of_a_driver_made_is_kept(monkeypatch):
+    monkeypatch.setattr('mdao_seq.counting.history.MOST', 4)
+    recorder = CallCountRecorder('./calls.db')
+    problem = held_problem(driver=om.DOEDriver(om.FullFactorialGenerator(levels=11)))
+    problem.driver.add_recorder(recorder)
+    problem.setup()
+    problem.run_driver()
+    problem.cleanup()
+    entries = read_call_counts('./calls.db').iterations()
+    assert [entry.iterations for entry in entries] == [4, 4, 3]
+    assert [entry.made['comp', 'run'][0] for entry in entries] == [4, 4, 3]
+    assert read_call_counts('./calls.db').to_dict() == recorder.counts().to_dict()
+
+
+def test_predicted_beside_measured_over_iterations():
+    recorder = CallCountRecorder('./calls.db')
+    optimized(recorder).cleanup()
+    entries = recorder.counts().iterations()
+    assert len(entries) > 2 and entries[-1].iterations == 0
+    assert all(entry.predicted == entry.measured for entry in entries)
+    assert sum(e.measured.get('comp', 0) for e in entries) == recorder.total('comp', 'fd')
+
+
+@pytest.mark.parametrize('version', [1, 2])
+def test_a_file_of_an_earlier_version_opens(version):
+    """Files as versions 0.1 wrote them, kept with the tests."""
+    counts = read_call_counts(Path(__file__).parent / f'calls_of_version_{version}.db')
+    assert counts.total('comp') == 9
+    assert counts.total_calls('comp', 'fd') == 4
+    assert not counts.iterations()
+    counts.verify()

@@ -40,14 +40,45 @@ def planned_evaluations(system) -> dict[str, int] | None:
 
 def group_differenced_above(system) -> str | None:
     """Return the name of a group above that approximates its derivatives as a whole, if any."""
-    group = system._problem_meta['model_ref']()
-    for name in system.pathname.split('.'):
-        if group is None or group is system:
-            return None
+    for group in _lineage(system)[:-1]:
         if group._owns_approx_jac:
             return f"the group '{group.pathname}'" if group.pathname else 'the model'
-        group = group._get_subsystem(name)
     return None
+
+
+def _lineage(system) -> list:
+    """Return the systems from the model down to a system, itself included."""
+    found = [system._problem_meta['model_ref']()]
+    for name in system.pathname.split('.') if system.pathname else ():
+        found.append(found[-1]._get_subsystem(name))
+    return found
+
+
+def processes_of(system):
+    """Return the communicator of the whole model that a system stands in."""
+    model = _lineage(system)[0]
+    return model.comm if model._full_comm is None else model._full_comm
+
+
+def repeats(system) -> list:
+    """Return the systems on or above one whose num_par_fd has this process repeat others' runs.
+
+    While one of them differentiates, the processes share its points instead.
+    """
+    return [each for each in _lineage(system) if each._full_comm is not None and each._par_fd_id]
+
+
+def speaks_for(system, repeating) -> bool:
+    """Whether what a system evaluates now is counted on this process in a sum over all.
+
+    Parameters
+    ----------
+    system : Component or Group
+        The system.
+    repeating : list
+        What `repeats` returned for it.
+    """
+    return system.comm.rank == 0 and all(each.under_approx for each in repeating)
 
 
 def is_final(system) -> bool:
