@@ -9,7 +9,8 @@ from openmdao.utils.om_warnings import issue_warning
 from mdao_seq.approximation._openmdao.held_group import declares_totals, plan_totals
 from mdao_seq.approximation._openmdao.held_system import HeldSystem
 from mdao_seq.approximation._openmdao.names import names_any
-from mdao_seq.approximation._openmdao.plans import plan_declared, plan_stock
+from mdao_seq.approximation._openmdao.plans import plan_declared
+from mdao_seq.approximation._openmdao.stock_plans import plan_stock
 from mdao_seq.approximation._openmdao.systems import group_differenced_above, is_final
 from mdao_seq.differences.plan import EvaluationPlan
 

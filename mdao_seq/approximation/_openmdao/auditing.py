@@ -14,7 +14,8 @@ from mdao_seq.approximation._openmdao.declared_calls import DeclarationListener
 from mdao_seq.approximation._openmdao.held_system import HeldSystem
 from mdao_seq.approximation._openmdao.names import approximated_keys, relative
 from mdao_seq.approximation._openmdao.partials import Partials, relevant_keys
-from mdao_seq.approximation._openmdao.plans import build, plan_declared, plan_stock
+from mdao_seq.approximation._openmdao.plans import build, plan_declared
+from mdao_seq.approximation._openmdao.stock_plans import plan_stock
 from mdao_seq.approximation._openmdao.systems import (
     is_final,
     on_component_setup,

@@ -34,6 +34,30 @@ def share(system):
     return slice(system._par_fd_id if number > 1 else 0, None, number)
 
 
+def made_here(system, plan, method, by_lane=False):
+    """Yield each block of a plan and how many of its evaluations of one method this rank makes.
+
+    Parameters
+    ----------
+    system : System
+        The system.
+    plan : EvaluationPlan
+        Its plan.
+    method : {'fd', 'cs'}
+        Which evaluations.
+    by_lane : bool
+        Whether all points of a lane are made by one rank, as by OpenMDAO's own schemes.
+    """
+    mine, place = share(system), 0
+    for block in plan.blocks:
+        points = sum(point.method == method for point in block.points)
+        lanes = block.evaluations_of_a_point
+        end = place + (lanes if by_lane else lanes * points)
+        here = len(range(end)[mine]) - len(range(place)[mine])
+        yield block, here * points if by_lane else here
+        place = end
+
+
 def _number_of_parallel_fd(system):
     return system._num_par_fd if system._full_comm is not None else 1
 

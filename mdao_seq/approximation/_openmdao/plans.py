@@ -1,21 +1,10 @@
-"""Evaluation plans: of held systems as declared, of other components as OpenMDAO does it.
-
-A held system is planned from every approximated (of, wrt) that the totals need. OpenMDAO itself
-keeps one declaration for each input, the last, and treats colorings scheme by scheme; `plan_stock`
-says what that costs.
-"""
+"""Evaluation plans of held systems: from every approximated (of, wrt) that the totals need."""
 
 from dataclasses import replace
 
 from mdao_seq.approximation._openmdao.colorings import colored_columns, coloring_of, colors_of
-from mdao_seq.approximation._openmdao.names import absolute, relative
-from mdao_seq.approximation._openmdao.partials import (
-    Partials,
-    as_openmdao_means,
-    wanted_keys,
-)
 from mdao_seq.differences.declaration import Declaration
-from mdao_seq.differences.plan import EvaluationPlan, joined
+from mdao_seq.differences.plan import EvaluationPlan
 from mdao_seq.differences.planning import build_plan
 
 
@@ -113,56 +102,3 @@ def _why_bound(awaits_coloring, declarations):
     if any(declaration.is_auto for declaration in declarations):
         return 'the first linearization tunes steps, which may be shared'
     return ''
-
-
-def plan_stock(system, use_relevance=True, keep=None) -> EvaluationPlan:
-    """Plan what OpenMDAO itself does with the declarations of a component that is not held.
-
-    Of each input only the last declaration counts, whatever the others say; of a matrix-free
-    component none.
-    """
-    metas = {}
-    if system.matrix_free:
-        return joined([], system.pathname)
-    # OpenMDAO looks at the inputs' relevance only, and fills its schemes from the end.
-    for of, wrt in reversed(wanted_keys(system, use_relevance, keep, by_wrt_only=True)):
-        meta = system._subjacs_info[of, wrt]
-        if not any(wrt in of_method for of_method in metas.values()):
-            metas.setdefault(meta['method'], {})[wrt] = meta
-    return plan_by_scheme(system, metas)
-
-
-def plan_by_scheme(system, metas) -> EvaluationPlan:
-    """Plan from what OpenMDAO's schemes hold: by method, options by input, absolute names."""
-    plans, frame = [], Partials(system)
-    colored = {absolute(system, wrt) for wrt, _ in colored_columns(system, frame)}
-    for method, of_method in metas.items():
-        in_colors = [wrt for wrt in of_method if wrt in colored]
-        if in_colors:
-            # Each scheme runs every color, with the options of the first input that it finds.
-            options = {**of_method[in_colors[0]], 'method': method}
-            every = _undivided(system, dict.fromkeys(colored, options))
-            plans.append(build(system, every, frame))
-        alone = {
-            wrt: {**meta, 'method': method}
-            for wrt, meta in of_method.items()
-            if not (colored and 'coloring' in meta)
-        }
-        plans.append(build(system, _undivided(system, alone), frame, with_colors=False))
-    return joined(plans, system.pathname)
-
-
-def _undivided(system, metas):
-    return [
-        Declaration('*', relative(system, wrt), **as_openmdao_means(meta))
-        for wrt, meta in metas.items()
-    ]
-
-
-def planned_by_schemes(system) -> EvaluationPlan | None:
-    """Plan what OpenMDAO's own schemes of a component run; None where it has none."""
-    if not system._approx_schemes:
-        return None
-    return plan_by_scheme(
-        system, {method: scheme._wrt_meta for method, scheme in system._approx_schemes.items()}
-    )

@@ -13,11 +13,11 @@ from openmdao.core.problem import Problem
 from openmdao.utils import hooks
 from openmdao.utils.file_utils import _load_and_exec
 
-from mdao_seq.approximation._openmdao.dispatch import share
+from mdao_seq.approximation._openmdao.dispatch import made_here, share
 from mdao_seq.approximation._openmdao.held_group import declares_totals
 from mdao_seq.approximation._openmdao.held_system import HeldSystem
 from mdao_seq.approximation._openmdao.names import UNDIVIDED, absolute
-from mdao_seq.approximation._openmdao.plans import planned_by_schemes
+from mdao_seq.approximation._openmdao.stock_plans import plans_in_use
 
 
 def planned_evaluations(system) -> dict[str, int] | None:
@@ -34,8 +34,16 @@ def planned_evaluations(system) -> dict[str, int] | None:
             for declaration, number in plan.evaluations(method, share(system)).items():
                 evaluations[str(declaration)] += number
         return dict(evaluations)
-    plan = planned_by_schemes(system)
-    return None if plan is None else {UNDIVIDED: plan.total}
+    plans = plans_in_use(system)
+    if plans is None:
+        return None
+    numbers = [
+        number
+        for plan in plans
+        for method in plan.methods
+        for _, number in made_here(system, plan, method, by_lane=True)
+    ]
+    return {UNDIVIDED: sum(numbers)}
 
 
 def group_differenced_above(system) -> str | None:

@@ -15,18 +15,18 @@ from openmdao.core.group import Group
 from openmdao.utils.general_utils import match_includes_excludes
 from openmdao.utils.relevance import get_relevance
 
-from mdao_seq.approximation._openmdao.dispatch import share
+from mdao_seq.approximation._openmdao.dispatch import made_here, share
 from mdao_seq.approximation._openmdao.held_group import declares_totals
 from mdao_seq.approximation._openmdao.held_system import HeldSystem
 from mdao_seq.approximation._openmdao.names import UNDIVIDED, absolute
 from mdao_seq.approximation._openmdao.partials import as_openmdao_means
-from mdao_seq.approximation._openmdao.plans import (
-    build,
-    plan_by_scheme,
-    plan_declared,
-    plan_stock,
-)
+from mdao_seq.approximation._openmdao.plans import plan_declared
 from mdao_seq.approximation._openmdao.solving import passes_of
+from mdao_seq.approximation._openmdao.stock_plans import (
+    plan_group,
+    plans_by_scheme,
+    plans_of_component,
+)
 from mdao_seq.approximation._openmdao.totals import Totals
 from mdao_seq.differences.declaration import Declaration
 
@@ -122,42 +122,52 @@ class Walk:
                     self.linearize(below, times)
 
     def _linearize_component(self, component, times):
-        if isinstance(component, HeldSystem):
-            plan, name = plan_declared(component), str
-        else:
-            plan, name = plan_stock(component), _undivided
         what = RUN if isinstance(component, ExplicitComponent) else RESIDUAL
-        for method, declaration, number in self._planned(component, plan):
-            self._evaluate(component, what, times * number, method, name(declaration))
+        is_held = isinstance(component, HeldSystem)
+        planned = self._planned if is_held else self._planned_by_stock
+        for method, declaration, number in planned(component):
+            self._evaluate(component, what, times * number, method, declaration)
         if isinstance(component, SubmodelComp) and not component._do_opt:
             inner = component._totjacinfo
             self._within(component).totals(
                 component.problem, (inner.output_meta['fwd'], inner.input_meta['fwd'])
             )
 
-    def _planned(self, system, plan):
-        if plan.bound:
-            self._bound(self._path(system), f'at most: {plan.bound}')
+    def _planned(self, system, frame=None):
+        """Yield (method, declaration, evaluations) of a held system."""
+        plan = plan_declared(system, frame=frame)
+        self._bound_by(plan, system)
         for method in sorted(plan.methods):
             for declaration, number in plan.evaluations(method, share(system)).items():
-                yield method, declaration, number
+                yield method, str(declaration), number
+
+    def _planned_by_stock(self, component):
+        for plan in plans_of_component(component):
+            self._bound_by(plan, component)
+            for method in plan.methods:
+                here = made_here(component, plan, method, by_lane=True)
+                yield method, UNDIVIDED, sum(number for _, number in here)
+
+    def _bound_by(self, plan, system):
+        if plan.bound:
+            self._bound(self._path(system), f'at most: {plan.bound}')
 
     def _difference(self, group, times):
         """Pass through a group as often as its approximation runs it."""
-        if declares_totals(group):
+        is_held = declares_totals(group)
+        if is_held:
             if group.pathname:
                 group._held_frame.prepare()
             frame = Totals(group)
             plan = plan_declared(group, frame=frame)
-            for method, declaration, number in self._planned(group, plan):
-                path = self._path(group)
-                self._tell(path, group, WHOLE, method, str(declaration), times * number)
+            for method, declaration, number in self._planned(group, frame):
+                self._tell(self._path(group), group, WHOLE, method, declaration, times * number)
         else:
-            frame, plan = _plan_stock_group(group)
+            frame, plan = plan_group(group)
         relevance, runs = _relevance_of(group), Counter()
-        for block in plan.blocks:
-            wrts = {part.wrt for part in block.parts}
-            runs[frame.seeds(sorted(wrts))] += len(block.points) * block.evaluations_of_a_point
+        for method in plan.methods:
+            for block, number in made_here(group, plan, method, by_lane=not is_held):
+                runs[frame.seeds(sorted({part.wrt for part in block.parts}))] += number
         for seeds, number in runs.items():
             with relevance.seeds_active(fwd_seeds=seeds) if seeds else nullcontext():
                 self.solve(group, times * number, 'totals')
@@ -206,22 +216,7 @@ def _points_of_check(component, options, step):
             directional += len(Declaration('*', wrt, **as_openmdao_means(setting)).stencil.offsets)
         else:
             metas.setdefault(setting['method'], {})[absolute(component, wrt)] = setting
-    return directional + plan_by_scheme(component, metas).total
-
-
-def _plan_stock_group(group):
-    """Return the frame and the plan by which OpenMDAO itself runs a group for its derivatives."""
-    before = group._owns_approx_of, group._owns_approx_wrt
-    pairs = list(group._approx_subjac_keys_iter())
-    group._owns_approx_of, group._owns_approx_wrt = before
-    below = [dict.fromkeys(names) for names in zip(*pairs, strict=True)]
-    frame = Totals(group, below if group.pathname else None)
-    relevance = _relevance_of(group)
-    with relevance.all_seeds_active():
-        wrts = [wrt.name for wrt in frame.reaching() if relevance.is_relevant(wrt.source)]
-    options = {'method': next(iter(group._approx_schemes)), **group._owns_approx_jac_meta}
-    declared = [Declaration('*', wrt, **as_openmdao_means(options)) for wrt in wrts]
-    return frame, build(group, declared, frame)
+    return directional + sum(plan.total for plan in plans_by_scheme(component, metas))
 
 
 @contextmanager
@@ -269,7 +264,3 @@ def _subsystems(system):
 
 def _searching(cause):
     return 'linesearch' if cause == 'run' else cause
-
-
-def _undivided(declaration):
-    return UNDIVIDED
