@@ -217,6 +217,27 @@ def read_call_counts(path):
     return counts
 
 
+def read_processes(path, process):
+    """Return the sum of what the processes of a run have written, and how many have not yet.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file of the first process.
+    process : Process
+        One of the run.
+    """
+    counts, missing = CallCounts(), process.size
+    for rank in range(process.size):
+        beside = process._replace(rank=rank)
+        if beside.file(path).exists():
+            others, found = _read(beside.file(path))
+            if found == beside:
+                counts.include(others)
+                missing -= 1
+    return counts, missing
+
+
 def _read(path):
     """Return the counts of one file, and the process that wrote it."""
     counts, process = CallCounts(), ALONE

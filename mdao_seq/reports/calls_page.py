@@ -15,6 +15,7 @@ from mdao_seq._files import replacing
 from mdao_seq.approximation._openmdao.systems import problem_name
 from mdao_seq.counting.counter import CallCounter
 from mdao_seq.counting.counts import MODEL
+from mdao_seq.counting.file import CountFile, process_of, read_processes
 
 NAME = 'mdao_seq_calls'
 
@@ -39,6 +40,9 @@ def calls_page(counts, title='Evaluations'):
     data = counts.to_dict()
     for row in data['rows']:
         row['path'] = row['path'] or MODEL
+    for entry in data['iterations']:
+        for made in entry['made']:
+            made[0] = made[0] or MODEL
     # So that no name ends the script that holds it.
     embedded = json.dumps(data).replace('<', '\\u003c')
     page = _PAGE.read_text(encoding='utf-8')
@@ -58,17 +62,31 @@ def register_calls_report():
 
 
 def _count_until_exit(problem):
-    """Count from the first final_setup on, and write the page when the process ends."""
-    if problem.comm.rank != 0:
-        return
-    counter = CallCounter()
+    """Count from the first final_setup on, and write the page when the process ends.
+
+    Processes of a parallel run end each in its time: each adds its share to what others have left
+    beside the page, and writes it anew.
+    """
+    counter, process = CallCounter(), process_of(problem.comm)
     counter.watch_problem(problem)
     folder, name = Path(problem.get_reports_dir()), problem_name(problem)
 
     def write():
         folder.mkdir(parents=True, exist_ok=True)
+        counts, missing = counter.share, 0
+        if process.size > 1:
+            counts, missing = _with_those_that_ended(folder / f'{NAME}.db', process, counts)
+        title = f'Evaluations of {name}'
+        title += f', without {missing} of {process.size} processes' if missing else ''
         with replacing(folder / f'{NAME}.html') as scratch:
-            page = calls_page(counter.counts, f'Evaluations of {name}')
-            scratch.write_text(page, encoding='utf-8')
+            scratch.write_text(calls_page(counts, title), encoding='utf-8')
 
     atexit.register(write)
+
+
+def _with_those_that_ended(path, process, counts):
+    """Return the sum over the processes that have ended, this one too, and how many have not."""
+    file = CountFile(path, process)
+    file.write(counts)
+    file.close()
+    return read_processes(path, process)

@@ -4,7 +4,9 @@ What several ranks repeat is one evaluation; what they share among them is as ma
 reference is a counter inside compute that only the ranks that pay for an evaluation raise.
 """
 
+import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import openmdao.api as om
 import pytest
 from openmdao.utils.mpi import MPI
 
-from mdao_seq import CallCountRecorder, PerOutputFD, read_call_counts
+from mdao_seq import CallCountRecorder, PerOutputFD, predict_calls, read_call_counts
 from tests.approximation.components import Declared, Held, fd
 
 COMM = MPI.COMM_WORLD
@@ -49,6 +51,14 @@ def differentiate(problem):
     problem.compute_totals(['comp.y1'], ['comp.x'])
 
 
+def predict(problem):
+    """Predict the compute_totals that went before, on this rank."""
+    (recorder,) = problem._rec_mgr
+    predicted = predict_calls(problem, 'compute_totals', of=['comp.y1'], wrt=['comp.x'])
+    for cause in ('fd', 'totals'):
+        assert predicted.total('comp', cause) == recorder.total('comp', cause)
+
+
 def check(problem):
     problem.check_partials(out_stream=None, form='backward')
 
@@ -74,7 +84,7 @@ def test_what_every_rank_repeats_is_counted_once(path, cls):
 @pytest.mark.parametrize('cls', [Declared, Held])
 def test_points_that_are_shared_are_added_and_runs_are_not(path, cls):
     problem = alone(cls, num_par_fd=2)
-    summed, own = counted(problem, path, run, differentiate, check)
+    summed, own = counted(problem, path, run, differentiate, predict, check)
     assert own.total('comp', 'run') == summed.total('comp', 'run') == 1
     assert summed.total('comp', 'fd') == COMM.allreduce(own.total('comp', 'fd')) == 2 * 6
     # A check's own points are shared, the residuals before them are not.
@@ -119,7 +129,7 @@ def test_the_runs_of_a_model_whose_totals_are_shared(path, group):
         problem.model.declare_totals('comp.y1', 'comp.x', form='central', step=1e-3)
     else:
         problem.model.approx_totals(form='central', step=1e-3)
-    summed, own = counted(problem, path, run, differentiate)
+    summed, own = counted(problem, path, run, differentiate, predict)
     assert summed.total('comp', 'run') == own.total('comp', 'run') == 1
     assert summed.total('comp', 'totals') == COMM.allreduce(own.total('comp', 'totals')) == 6
     if group is HeldGroup:
@@ -149,6 +159,33 @@ def test_a_distributed_component_is_one(path):
     summed, own = counted(problem, path, run, differentiate)
     assert summed.total('comp', 'run') == own.total('comp', 'run') == 1
     assert summed.total('comp', 'fd') == own.total('comp', 'fd') == 4
+
+
+def test_the_report_adds_what_the_ranks_have_made(tmp_path, monkeypatch):
+    """Each rank writes it when its process ends; here, they end now."""
+    monkeypatch.chdir(COMM.bcast(tmp_path))
+    ends = []
+    monkeypatch.setattr('atexit.register', ends.append)
+    problem = om.Problem(reports=['mdao_seq_calls'], name='both')
+    comp = problem.model.add_subsystem('comp', Held(declarations=[fd('y1', 0.01)]))
+    comp._num_par_fd = 2
+    problem.setup()
+    problem.run_model()
+    problem.compute_totals(['comp.y1'], ['comp.x'])
+    page = Path(problem.get_reports_dir()) / 'mdao_seq_calls.html'
+    for rank in range(2):
+        if rank == COMM.rank:
+            ends[-1]()
+            text = page.read_text()
+            assert ('without 1 of 2 processes' in text) == (rank == 0)
+            (made,) = [row for row in rows_of(text) if row['cause'] == 'fd']
+            assert made['evaluations'] == made['predicted'] == 1 + rank
+        COMM.barrier()
+
+
+def rows_of(page):
+    data = re.search(r'id="data">(.*?)</script>', page)[1]
+    return json.loads(data)['rows']
 
 
 def test_a_rank_whose_file_is_missing_or_of_another_run_is_named(path):

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from mdao_seq.counting.counts import CallCounts, Key
+from mdao_seq.counting.history import MOST, History
 from mdao_seq.reports.calls_page import calls_page
 
 BROWSER = shutil.which('chromium') or shutil.which('google-chrome')
@@ -26,6 +27,7 @@ def counts():
     counts.add(Key('tail', 'compute', 'run', ''), 7, 2.5)
     counts.add(Key('tail', 'compute_partials', 'run', ''), 0, 0.5)
     counts.add(Key('tail', 'compute', 'fd', 'd(</script>)/d(x) forward order 1, step 1'), 3)
+    counts.history.mark(counts)
     counts.expect('wing', {'d(y)/d(x) central order 2, step 0.1': 40})
     counts.expect('tail', {'d(</script>)/d(x) forward order 1, step 1': 4})
     return counts
@@ -35,9 +37,9 @@ def counts():
 def browse(counts, tmp_path):
     """Return a function that opens the page at an address and returns what is then in it."""
     page = tmp_path / 'page.html'
-    page.write_text(calls_page(counts, 'Evaluations of <a & b>'), encoding='utf-8')
 
     def opened(hash='', width=1280, script=''):
+        page.write_text(calls_page(counts, 'Evaluations of <a & b>'), encoding='utf-8')
         if script:
             text = page.read_text(encoding='utf-8')
             page.write_text(text.replace('</body>', f'<script>{script}</script></body>'))
@@ -117,9 +119,30 @@ def test_a_press_on_a_heading_sorts_and_words_filter(browse):
 
 
 @needs_browser
+def test_it_shows_the_iterations_of_a_driver(browse):
+    dom = browse()
+    columns = re.search(r'id="columns".*?</div></div>', dom, re.DOTALL)[0]
+    assert 'title="iteration 1: run 1,507, fd 43"' in columns
+    assert 'title="after the last iteration: nothing"' in columns
+    assert 'Each column: evaluations of an iteration by cause, 1,550 at most' in dom
+    assert 'evaluations for derivatives so far, 45 at last' in dom
+    assert dom.count('<polyline') == 2
+    assert 'run 2.80, fd 0.100' in browse('#measure=seconds')
+
+
+@needs_browser
+def test_without_iterations_it_shows_none(counts, browse):
+    counts.history = History()
+    dom = browse()
+    assert re.search(r'<section id="iterations" hidden', dom)
+
+
+@needs_browser
 @pytest.mark.parametrize('width', [1280, 400])
-def test_nothing_is_wider_than_the_window(browse, width):
+def test_nothing_is_wider_than_the_window(counts, browse, width):
     """But the table, which scrolls within its frame."""
+    for _ in range(MOST - 1):
+        counts.history.mark(counts)
     dom = browse(
         width=width,
         script='document.body.dataset.wide = [document.documentElement.scrollWidth,'
