@@ -37,6 +37,8 @@ def _count_calls_arguments(parser):
 
 
 def _count_calls(options, user_args):
+    from mdao_seq.approximation._openmdao.systems import is_first_process
+
     path = Path(options.file[0])
     if not path.exists():
         sys.exit(f'openmdao count_calls: {path}: no such file')
@@ -44,10 +46,11 @@ def _count_calls(options, user_args):
         counted, ended = _counts_of_script(path, user_args)
     else:
         counted, ended = _counts_of_file(path), None
-    for name, counts in counted:
-        print(f'\n{name}\n{counts.table()}')
-    if not counted:
-        print(f'{path}: no problem was set up')
+    if is_first_process():
+        for name, counts in counted:
+            print(f'\n{name}\n{counts.table()}')
+        if not counted:
+            print(f'{path}: no problem was set up')
     if ended is not None:
         raise ended
     if options.verify:
@@ -88,10 +91,25 @@ def _counts_of_script(path, user_args):
         ended = end if end.code else None
     except Exception as failure:
         ended = failure
-    return [(problem_name(problem), c.counts) for problem, c in counters.values()], ended
+    counted = [(problem_name(problem), c.share) for problem, c in counters.values()]
+    # A process that failed may be the only one to come here.
+    return (counted if ended is not None else _over_processes(counted)), ended
+
+
+def _over_processes(counted):
+    """Add what the processes of a parallel run have counted, problem by problem."""
+    from mdao_seq.approximation._openmdao.systems import of_all_processes
+    from mdao_seq.counting.counts import CallCounts
+
+    summed = {}
+    for of_process in of_all_processes(counted):
+        for name, counts in of_process:
+            summed.setdefault(name, CallCounts()).include(counts)
+    return list(summed.items())
 
 
 def _verify(counted):
+    from mdao_seq.approximation._openmdao.systems import is_first_process
     from mdao_seq.counting.counts import CallCountMismatch
 
     wrong = [] if counted else ['openmdao count_calls: there is nothing to verify']
@@ -102,7 +120,8 @@ def _verify(counted):
             wrong.append(f'{name}: {error}')
     if wrong:
         sys.exit('\n'.join(wrong))
-    print('\nmeasured = predicted for every declaration')
+    if is_first_process():
+        print('\nmeasured = predicted for every declaration')
 
 
 def fd_audit_command():
@@ -130,6 +149,8 @@ def _fd_audit_arguments(parser):
 
 
 def _fd_audit(options, user_args):
+    from mdao_seq.approximation._openmdao.systems import is_first_process
+
     path = Path(options.file[0])
     if not path.is_file():
         print(f'openmdao fd_audit: {path}: no such file', file=sys.stderr)
@@ -137,11 +158,15 @@ def _fd_audit(options, user_args):
     # What the script prints is no part of the JSON.
     with redirect_stdout(sys.stderr) if options.json else nullcontext():
         audit, failed = _audit_of_script(path, user_args, options.run)
+    if not failed:
+        # A process that failed may be the only one to come here.
+        audit.over_processes()
     if audit.is_empty:
         if not failed:
             print(f'openmdao fd_audit: {path}: no problem reached final_setup', file=sys.stderr)
         sys.exit(FAILS)
-    print(json.dumps(audit.to_dict(), indent=1) if options.json else f'\n{audit}')
+    if is_first_process():
+        print(json.dumps(audit.to_dict(), indent=1) if options.json else f'\n{audit}')
     sys.exit(FAILS if failed else HOLDS if audit.holds else LOSES)
 
 

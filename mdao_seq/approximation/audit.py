@@ -2,7 +2,7 @@
 
 from mdao_seq._hook import listen
 from mdao_seq.approximation._openmdao.auditing import Auditor
-from mdao_seq.approximation._openmdao.systems import on_every_final_setup
+from mdao_seq.approximation._openmdao.systems import of_all_processes, on_every_final_setup
 from mdao_seq.approximation.findings import audit_table
 from mdao_seq.approximation.holding import check_before_setup
 
@@ -43,6 +43,11 @@ class FDAudit:
     def is_empty(self):
         """Whether no component has reached ``final_setup``."""
         return not (self._auditor.found or self._auditor.passed)
+
+    def over_processes(self):
+        """Add what every other process of a parallel run found; all of them call it together."""
+        for found, passed in of_all_processes((self._auditor.found, self._auditor.passed)):
+            self._auditor.include(found, passed)
 
     def table(self):
         """Return the evaluations by component, what is lost, and what mends it, as text."""

@@ -13,6 +13,7 @@ import numpy as np
 import openmdao.api as om
 import pytest
 from openmdao.utils.mpi import MPI
+from openmdao.utils.om import openmdao_cmd
 
 from mdao_seq import CallCountRecorder, PerOutputFD, predict_calls, read_call_counts
 from tests.approximation.components import Declared, Held, fd
@@ -205,3 +206,55 @@ def test_a_rank_whose_file_is_missing_or_of_another_run_is_named(path):
 def test_openmdao_refuses_recorders_of_systems():
     with pytest.raises(RuntimeError, match='Recording of Systems when running parallel'):
         alone(Held).model.add_recorder(CallCountRecorder('calls.db'))
+
+
+SCRIPT = """
+import openmdao.api as om
+
+class Comp(om.ExplicitComponent):
+    def setup(self):
+        self.add_input('x', 1.0)
+        self.add_output('y')
+        self.declare_partials('y', 'x', method='fd', step=1e-3)
+        self.declare_partials('y', 'x', method='fd', form='central')
+
+    def compute(self, inputs, outputs):
+        outputs['y'] = inputs['x'] ** 2
+
+problem = om.Problem(reports=False, name='script')
+parallel = problem.model.add_subsystem('parallel', om.ParallelGroup())
+for name in 'ab':
+    parallel.add_subsystem(name, Comp())
+problem.setup()
+problem.run_model()
+problem.compute_totals(['parallel.a.y', 'parallel.b.y'], ['parallel.a.x', 'parallel.b.x'])
+"""
+
+
+def command(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr('sys.argv', ['openmdao', *arguments])
+    with pytest.raises(SystemExit) as end:
+        openmdao_cmd()
+        raise SystemExit(0)
+    return capsys.readouterr().out, end.value.code
+
+
+def test_the_commands_print_once_of_all_ranks(tmp_path, monkeypatch, capsys):
+    script = tmp_path / 'script.py'
+    script.write_text(SCRIPT)
+    out, status = command(monkeypatch, capsys, 'count_calls', str(script), '--verify')
+    assert not status
+    outs = COMM.allgather(out)
+    assert 'parallel.a' in outs[0] and 'parallel.b' in outs[0]
+    assert 'measured = predicted' in outs[0] and 'parallel' not in outs[1]
+
+
+def test_the_audit_is_of_all_ranks(tmp_path, monkeypatch, capsys):
+    script = tmp_path / 'script.py'
+    script.write_text(SCRIPT)
+    out, status = command(monkeypatch, capsys, 'fd_audit', '--run', '--json', str(script))
+    outs = COMM.allgather(out)
+    found = json.loads(outs[0])
+    assert {each['component'] for each in found['components']} == {'parallel.a', 'parallel.b'}
+    assert outs[1] == ''
+    assert status == (0 if found['holds'] else 1)

@@ -68,6 +68,11 @@ class Auditor:
         self._listener.before_setup(component)
         self._awaited[component] = None
 
+    def include(self, found, passed):
+        """Add what another process has found of its own components."""
+        self.found = found | self.found
+        self.passed = (self.passed | passed) - set(self.found)
+
     def take(self):
         """Audit the awaited components that are final."""
         for component in [each for each in self._awaited if is_final(each)]:

@@ -12,6 +12,7 @@ from openmdao.core.implicitcomponent import ImplicitComponent
 from openmdao.core.problem import Problem
 from openmdao.utils import hooks
 from openmdao.utils.file_utils import _load_and_exec
+from openmdao.utils.mpi import MPI
 
 from mdao_seq.approximation._openmdao.dispatch import made_here, share
 from mdao_seq.approximation._openmdao.held_group import declares_totals
@@ -209,6 +210,16 @@ def on_every_final_setup(act):
     """Call ``act(problem)`` after every final_setup of every problem from now on."""
     hooks.use_hooks = True
     hooks._register_hook('final_setup', 'Problem', post=act)
+
+
+def of_all_processes(own) -> list:
+    """Return what each of the processes that run a script has; all of them ask together."""
+    return [own] if MPI is None else MPI.COMM_WORLD.allgather(own)
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that prints."""
+    return MPI is None or MPI.COMM_WORLD.rank == 0
 
 
 def run_script(path, arguments):
