@@ -30,7 +30,10 @@ class Hook:
 
     def __call__(self, *args, **kwargs):
         """Call the method through every listener."""
-        return self._heard(partial(self._original, *args, **kwargs))
+        call = partial(self._original, *args, **kwargs)
+        if len(self._listeners) == 1:
+            return self._listeners[0](self._owner, call)
+        return self._heard(call)
 
     def _heard(self, call):
         for listener in self._listeners:

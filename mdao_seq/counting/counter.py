@@ -39,6 +39,8 @@ from mdao_seq.counting.counts import CallCounts, Key
 # What a driver calls at the end of each iteration.
 ITERATION = 'record_iteration'
 
+MOST_KEYS = 10_000
+
 CHECKS = ('check_partials', 'check_totals')
 
 
@@ -62,7 +64,8 @@ class CallCounter:
     def __init__(self, after_each=None):
         self.counts = self.share = CallCounts()
         self._repeating = {}
-        self._after_each = after_each or (lambda: None)
+        self._keys = {}
+        self._after_each = after_each
         self._listening = {}
         # What is going on, the innermost last: checks and line searches; paths that are linearized;
         # causes of the evaluations that are running.
@@ -174,7 +177,7 @@ class CallCounter:
         asked = ASKED.get()
         mine = asked is not None and asked.system is component
         cause, declaration = ('', '') if mine else self._why(path, component, asked)
-        self._running.append(cause or asked.cause or asked.points[0].method)
+        self._running.append(cause or asked)
         start = perf_counter()
         try:
             return proceed()
@@ -187,7 +190,8 @@ class CallCounter:
                 self._add_asked(path, method, asked, seconds)
             else:
                 self._add(component, Key(path, method, cause, declaration), 1, seconds)
-            self._after_each()
+            if self._after_each is not None:
+                self._after_each()
 
     def _run_group(self, path, group, proceed):
         """Count the runs of a group that its declared totals ask for, and no others."""
@@ -211,15 +215,30 @@ class CallCounter:
         if asked.cause:
             self._add(asked.system, Key(path, method, asked.cause, ''), len(points), seconds)
             return
+        if len(points) == 1:
+            self._add(asked.system, self._key(path, method, points[0].owner), 1, seconds)
+            return
         numbers = {}
         for point in points:
-            key = Key(path, method, point.method, str(point.owner))
+            key = self._key(path, method, point.owner)
             numbers[key] = numbers.get(key, 0) + 1
         calls = 1
         for key, number in numbers.items():
             self._add(asked.system, key, number, seconds * number / len(points), calls)
             # The call is the first one's, as a shared point is its first declaration's.
             calls = 0
+
+    def _key(self, path, method, owner):
+        # Names take longer to put together than to look up.
+        known = self._keys.get((path, method, id(owner)))
+        if known is None:
+            if len(self._keys) > MOST_KEYS:
+                # Plans that are made anew, as for relative steps, have owners of their own.
+                self._keys.clear()
+            key = Key(path, method, owner.method, str(owner))
+            # The owner is kept beside its id, which stays its own for as long.
+            known = self._keys[path, method, id(owner)] = key, owner
+        return known[0]
 
     def _why(self, path, component, asked):
         """Return (cause, declaration) of the call that is made."""
@@ -238,7 +257,7 @@ class CallCounter:
             return 'totals', ''
         if self._running:
             # A problem inside of a component is run for what the component is.
-            return self._running[-1], ''
+            return _cause_of(self._running[-1]), ''
         return (self._around[-1] if self._around else 'run'), ''
 
     def _linearize(self, path, component, proceed):
@@ -265,6 +284,11 @@ class CallCounter:
         # The processes share the points, not the linearization.
         first = self._speaks_for(system, path)
         self.share.expect(path, evaluations, 1 if first else 0)
+
+
+def _cause_of(running):
+    """Return the cause of an evaluation that is running: itself, or who asked for it."""
+    return running if isinstance(running, str) else running.cause or running.points[0].method
 
 
 def _path(system, inside):
