@@ -1,7 +1,6 @@
 """Recorder, plain counter and prediction agree on OpenMDAO's own models, to the unit.
 
-The plain counter stands in the classes' own methods: it knows nothing of causes, instances or
-hooks.
+The plain counter is ``conftest.plainly_by_method``.
 """
 
 from collections import Counter
@@ -16,37 +15,7 @@ from openmdao.test_suite.test_examples.beam_optimization.multipoint_beam_group i
 )
 
 from mdao_seq import count_calls, hold_all_declarations
-from mdao_seq.approximation._openmdao.names import DERIVES, EVALUATES
 from mdao_seq.counting.counter import CallCounter
-
-METHODS = (*EVALUATES, *DERIVES)
-
-
-@pytest.fixture
-def plainly(monkeypatch):
-    """Count the calls of every method inside the methods themselves, by path and method."""
-    counted = Counter()
-
-    def on(problem):
-        components = [s for s in problem.model.system_iter() if not isinstance(s, om.Group)]
-        owners = {
-            (owner, name)
-            for component in components
-            for name in METHODS
-            for owner in type(component).__mro__
-            if name in vars(owner) and owner.__module__ != 'openmdao.core.' + owner.__name__.lower()
-        }
-        for owner, name in owners:
-            original = vars(owner)[name]
-
-            def method(self, *args, _original=original, _name=name, **kwargs):
-                counted[self.pathname, _name] += 1
-                return _original(self, *args, **kwargs)
-
-            monkeypatch.setattr(owner, name, method)
-        return counted
-
-    return on
 
 
 def beam():
@@ -142,7 +111,7 @@ ACTS = {
 @pytest.mark.parametrize('held', [False, True], ids=['stock', 'held'])
 @pytest.mark.parametrize('act', ACTS)
 @pytest.mark.parametrize('model', MODELS)
-def test_recorded_is_counted_is_predicted(model, act, held, plainly):
+def test_recorded_is_counted_is_predicted(model, act, held, plainly_by_method):
     problem = MODELS[model]()
     if held:
         with hold_all_declarations():
@@ -151,7 +120,7 @@ def test_recorded_is_counted_is_predicted(model, act, held, plainly):
         problem.setup()
     problem.final_setup()
     problem.set_solver_print(-1)
-    counted = plainly(problem)
+    counted = plainly_by_method(problem)
     with count_calls(problem) as counts:
         ACTS[act](problem)
     assert counted

@@ -1,4 +1,7 @@
-"""What is predicted is what is counted afterwards, by component, cause and declaration."""
+"""What is predicted is what is counted afterwards, by component, cause and declaration.
+
+And that is what a plain counter inside of the methods counts.
+"""
 
 import warnings
 
@@ -7,9 +10,16 @@ import openmdao.api as om
 import pytest
 
 from mdao_seq import PerOutputFD, count_calls, hold_all_declarations, predict_calls
+from mdao_seq.approximation._openmdao.names import EVALUATES
 from tests.approximation.components import Held, fd
 from tests.counting.test_counter import held_problem, scipy_driver, sellar_problem
-from tests.counting.test_openmdao_models import Inner, beam, circuit, colored_partials, wall
+from tests.counting.test_openmdao_models import (
+    Inner,
+    beam,
+    circuit,
+    colored_partials,
+    wall,
+)
 
 pytestmark = pytest.mark.filterwarnings('ignore::openmdao.utils.om_warnings.OpenMDAOWarning')
 
@@ -168,7 +178,7 @@ def by_declaration(counts):
 @pytest.mark.parametrize('task', TASKS)
 @pytest.mark.parametrize('held', [False, True], ids=['stock', 'held'])
 @pytest.mark.parametrize('model', MODELS)
-def test_predicted_is_counted(model, held, task):
+def test_predicted_is_counted(model, held, task, plainly_by_method):
     problem = MODELS[model]()
     with hold_all_declarations() if held else warnings.catch_warnings():
         problem.setup(force_alloc_complex=True)
@@ -180,6 +190,7 @@ def test_predicted_is_counted(model, held, task):
         problem.run_model()
         problem.compute_totals()
     before = predict_calls(problem, task, **options)
+    counted = plainly_by_method(problem)
     with count_calls(problem) as counts:
         act(problem)
     if task == 'run_model':
@@ -189,6 +200,8 @@ def test_predicted_is_counted(model, held, task):
         assert before.is_exact
     assert by_declaration(before) == by_declaration(counts)
     assert before.total() == counts.total()
+    called = sum(number for (_, method), number in counted.items() if method in EVALUATES)
+    assert counts.total_calls() == called
     counts.verify()
 
 
