@@ -653,3 +653,16 @@ def test_the_cost_is_known_once_a_coloring_was_given_up():
         problem.compute_totals(['comp.y'], ['comp.x'])
     assert not fd_cost(comp).is_upper_bound
     assert fd_cost(comp).total == 3
+
+
+def test_fd_cost_of_a_component_whose_problem_is_gone():
+    """A bug once: nobody keeps the problem of ``fd_cost(problem().model.comp)``."""
+
+    def component():
+        problem = om.Problem(reports=False)
+        problem.model.add_subsystem('comp', Held(declarations=[fd('y1', 0.01)]))
+        problem.setup()
+        problem.final_setup()
+        return problem.model.comp
+
+    assert fd_cost(component()).total == 2

@@ -57,7 +57,10 @@ def group_differenced_above(system) -> str | None:
 
 def _lineage(system) -> list:
     """Return the systems from the model down to a system, itself included."""
-    found = [system._problem_meta['model_ref']()]
+    model = system._problem_meta['model_ref']()
+    if model is None:
+        return [system]  # all that is left of its problem
+    found = [model]
     for name in system.pathname.split('.') if system.pathname else ():
         found.append(found[-1]._get_subsystem(name))
     return found
