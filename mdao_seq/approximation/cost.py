@@ -11,7 +11,11 @@ from mdao_seq.approximation._openmdao.held_system import HeldSystem
 from mdao_seq.approximation._openmdao.names import names_any
 from mdao_seq.approximation._openmdao.plans import plan_declared
 from mdao_seq.approximation._openmdao.stock_plans import plan_stock
-from mdao_seq.approximation._openmdao.systems import group_differenced_above, is_final
+from mdao_seq.approximation._openmdao.systems import (
+    as_linearized,
+    group_differenced_above,
+    is_final,
+)
 from mdao_seq.differences.plan import EvaluationPlan
 
 
@@ -71,10 +75,11 @@ def fd_cost(comp, of=None, wrt=None, counts=None) -> EvaluationPlan:
             prefix=comp.msginfo,
             category=om.DerivativesWarning,
         )
-    if declares_totals(comp):
-        plan = plan_totals(comp, ofs, wrts)
-    else:
-        plan = (plan_declared if isinstance(comp, HeldSystem) else plan_stock)(comp, keep=keep)
+    with as_linearized(comp):
+        if declares_totals(comp):
+            plan = plan_totals(comp, ofs, wrts)
+        else:
+            plan = (plan_declared if isinstance(comp, HeldSystem) else plan_stock)(comp, keep=keep)
     if not plan.declarations and (of, wrt) != (None, None):
         raise ValueError(f'{comp.msginfo}: of={of!r}, wrt={wrt!r} match no approximated derivative')
     return plan if counts is None else replace(plan, seconds_each=_seconds_each(counts, comp))

@@ -9,7 +9,7 @@ import numpy as np
 import openmdao.api as om
 import pytest
 
-from mdao_seq import PerOutputFD, count_calls, hold_all_declarations, predict_calls
+from mdao_seq import PerOutputFD, count_calls, fd_cost, hold_all_declarations, predict_calls
 from mdao_seq.approximation._openmdao.names import EVALUATES
 from tests.approximation.components import Held, fd
 from tests.counting.test_counter import held_problem, scipy_driver, sellar_problem
@@ -203,6 +203,28 @@ def test_predicted_is_counted(model, held, task, plainly_by_method):
     called = sum(number for (_, method), number in counted.items() if method in EVALUATES)
     assert counts.total_calls() == called
     counts.verify()
+
+
+@pytest.mark.parametrize('held', [False, True], ids=['stock', 'held'])
+def test_a_direct_solver_above_needs_what_the_driver_does_not(held):
+    """Its matrix is whole, so fd_cost, too, counts derivatives of which no response depends."""
+    problem = om.Problem(reports=False)
+    cycle = problem.model.add_subsystem('cycle', om.Group(), promotes=['*'])
+    cycle.add_subsystem('wing', Square(of='y', wrt='x'), promotes=['*'])
+    back = om.ExecComp('x = 0.1*p*y', x=np.ones(2), y=np.ones(2))
+    cycle.add_subsystem('back', back, promotes=['*'])
+    cycle.add_subsystem('aside', Square(of='w', wrt='x'), promotes=['*'])
+    cycle.nonlinear_solver = om.NonlinearBlockGS(iprint=-1)
+    cycle.linear_solver = om.DirectSolver()
+    problem.model.add_design_var('p')
+    problem.model.add_objective('y', index=0)
+    with hold_all_declarations() if held else warnings.catch_warnings():
+        problem.setup()
+    problem.run_model()
+    with count_calls(problem) as counts:
+        problem.compute_totals()
+    for name in ('cycle.wing', 'cycle.aside'):
+        assert fd_cost(problem.model._get_subsystem(name)).total == counts.total(name, 'fd') > 0
 
 
 def test_to_predict_evaluates_nothing_and_changes_nothing():

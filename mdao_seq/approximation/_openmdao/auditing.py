@@ -17,6 +17,7 @@ from mdao_seq.approximation._openmdao.partials import Partials, relevant_keys
 from mdao_seq.approximation._openmdao.plans import build, plan_declared
 from mdao_seq.approximation._openmdao.stock_plans import plan_stock
 from mdao_seq.approximation._openmdao.systems import (
+    as_linearized,
     is_final,
     on_component_setup,
     stop_on_component_setup,
@@ -95,10 +96,11 @@ def _audited(component, calls, problem, path):
         return None
     findings = [] if is_held else _findings(component, meant, problem, path)
     methods = Counter(each.setting.method for each in meant.values())
-    if is_held:
-        plans = [_planned(plan_declared, component)] * 2
-    else:
-        plans = [_planned(plan_stock, component), _planned(_plan_meant, component, meant)]
+    with as_linearized(component):
+        if is_held:
+            plans = [_planned(plan_declared, component)] * 2
+        else:
+            plans = [_planned(plan_stock, component), _planned(_plan_meant, component, meant)]
     return AuditedComponent(
         problem,
         path,

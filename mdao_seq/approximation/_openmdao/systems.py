@@ -1,6 +1,7 @@
 """What the rest of the package may ask of a system, a problem or OpenMDAO itself."""
 
 from collections import Counter
+from contextlib import contextmanager
 
 from openmdao.components.submodel_comp import SubmodelComp
 from openmdao.core.component import Component
@@ -64,6 +65,14 @@ def _lineage(system) -> list:
     for name in system.pathname.split('.') if system.pathname else ():
         found.append(found[-1]._get_subsystem(name))
     return found
+
+
+@contextmanager
+def as_linearized(system):
+    """See the relevance that a linearization of the whole model sees when it comes to a system."""
+    solvers = [above.linear_solver for above in _lineage(system)[:-1]]
+    with system._relevance.active(all(solver.use_relevance() for solver in solvers)):
+        yield
 
 
 def processes_of(system):
