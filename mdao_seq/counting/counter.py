@@ -1,8 +1,6 @@
 """The counter: stands in every component's own methods and writes down each call and its cause.
 
-An evaluation's cause is what is going on around it, which the counter hears of by listening there,
-too: to checks, line searches, searches for a coloring, linearizations, and to the notes that held
-systems leave (`approximation.asking`).
+It listens, too, where what goes on around an evaluation begins and ends, and tells `causes`.
 """
 
 from contextlib import contextmanager
@@ -17,14 +15,11 @@ from mdao_seq.approximation._openmdao.names import (
     EVALUATES,
     EVALUATES_WHOLE,
     LINEARIZE,
-    UNDIVIDED,
 )
 from mdao_seq.approximation._openmdao.systems import (
     components_below,
     defines,
     groups_with_totals_below,
-    is_below,
-    is_finding_sparsity,
     is_set_up,
     linesearches_below,
     planned_evaluations,
@@ -34,7 +29,9 @@ from mdao_seq.approximation._openmdao.systems import (
     speaks_for,
 )
 from mdao_seq.approximation.asking import ASKED
-from mdao_seq.counting.counts import CallCounts, Key
+from mdao_seq.counting.causes import GoingOn
+from mdao_seq.counting.counts import CallCounts
+from mdao_seq.counting.rows import Key
 
 # What a driver calls at the end of each iteration.
 ITERATION = 'record_iteration'
@@ -67,11 +64,7 @@ class CallCounter:
         self._keys = {}
         self._after_each = after_each
         self._listening = {}
-        # What is going on, the innermost last: checks and line searches; paths that are linearized;
-        # causes of the evaluations that are running.
-        self._around = []
-        self._linearizing = []
-        self._running = []
+        self._going_on = GoingOn()
 
     def watch_problem(self, problem, inside=''):
         """Watch every component of a problem, also those that a later setup makes.
@@ -86,7 +79,7 @@ class CallCounter:
         after = partial(self._after_final_setup, inside)
         self._listen(problem, 'final_setup', after)
         for name in CHECKS:
-            self._listen(problem, name, partial(self._amid, 'check'))
+            self._listen(problem, name, partial(self._going_on.amid, 'check'))
         if not inside:
             self._listen(problem.driver, ITERATION, self._mark)
         if is_set_up(problem.model):
@@ -114,7 +107,7 @@ class CallCounter:
             self._listen(component, LINEARIZE, partial(self._linearize, path))
             for name in CHECKS:
                 if hasattr(component, name):
-                    self._listen(component, name, partial(self._amid, 'check'))
+                    self._listen(component, name, partial(self._going_on.amid, 'check'))
         for group in groups_with_totals_below(system):
             path = _path(group, inside)
             self._know(path)
@@ -122,7 +115,7 @@ class CallCounter:
             self._listen(group, EVALUATES_WHOLE, partial(self._run_group, path))
             self._listen(group, LINEARIZE, partial(self._linearize, path))
         for linesearch in linesearches_below(system):
-            self._listen(linesearch, 'solve', partial(self._amid, 'linesearch'))
+            self._listen(linesearch, 'solve', partial(self._going_on.amid, 'linesearch'))
 
     def _know(self, path):
         for counts in self._kept:
@@ -166,24 +159,18 @@ class CallCounter:
             counts.history.mark(counts)
         return proceed()
 
-    def _amid(self, cause, owner, proceed):
-        self._around.append(cause)
-        try:
-            return proceed()
-        finally:
-            self._around.pop()
-
     def _evaluate(self, path, method, component, proceed):
         asked = ASKED.get()
         mine = asked is not None and asked.system is component
-        cause, declaration = ('', '') if mine else self._why(path, component, asked)
-        self._running.append(cause or asked)
+        cause, declaration = ('', '') if mine else self._going_on.why(path, component, asked)
+        running = self._going_on.running
+        running.append(cause or asked)
         start = perf_counter()
         try:
             return proceed()
         finally:
             seconds = perf_counter() - start
-            self._running.pop()
+            running.pop()
             if asked is not None and asked.seconds is not None:
                 seconds = asked.seconds
             if mine:
@@ -202,7 +189,7 @@ class CallCounter:
 
     def _derive(self, path, method, component, proceed):
         """Count a call for derivatives, which is no evaluation."""
-        cause, _ = self._why(path, component, ASKED.get())
+        cause, _ = self._going_on.why(path, component, ASKED.get())
         start = perf_counter()
         try:
             return proceed()
@@ -240,29 +227,9 @@ class CallCounter:
             known = self._keys[path, method, id(owner)] = key, owner
         return known[0]
 
-    def _why(self, path, component, asked):
-        """Return (cause, declaration) of the call that is made."""
-        if is_finding_sparsity(component):
-            return 'coloring', ''
-        approximated = (component.under_complex_step and 'cs') or (
-            component.under_finite_difference and 'fd'
-        )
-        if path in self._linearizing and approximated:
-            return approximated, UNDIVIDED
-        if asked is not None and asked.cause and is_below(component, asked.system):
-            return asked.cause, ''
-        if 'check' in self._around:
-            return 'check', ''
-        if approximated or (asked is not None and is_below(component, asked.system)):
-            return 'totals', ''
-        if self._running:
-            # A problem inside of a component is run for what the component is.
-            return _cause_of(self._running[-1]), ''
-        return (self._around[-1] if self._around else 'run'), ''
-
     def _linearize(self, path, component, proceed):
         before = self.counts.measured(path)
-        self._linearizing.append(path)
+        self._going_on.linearized.append(path)
         try:
             result = proceed()
         except BaseException:
@@ -271,7 +238,7 @@ class CallCounter:
             self._expect(path, component, {d: n - before.get(d, 0) for d, n in after.items()})
             raise
         finally:
-            self._linearizing.pop()
+            self._going_on.linearized.pop()
         expected = planned_evaluations(component)
         if expected is not None:
             self._expect(path, component, expected)
@@ -284,11 +251,6 @@ class CallCounter:
         # The processes share the points, not the linearization.
         first = self._speaks_for(system, path)
         self.share.expect(path, evaluations, 1 if first else 0)
-
-
-def _cause_of(running):
-    """Return the cause of an evaluation that is running: itself, or who asked for it."""
-    return running if isinstance(running, str) else running.cause or running.points[0].method
 
 
 def _path(system, inside):

@@ -17,8 +17,9 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from mdao_seq._files import replacing
-from mdao_seq.counting.counts import CallCounts, Key
+from mdao_seq.counting.counts import CallCounts
 from mdao_seq.counting.history import as_text, from_text
+from mdao_seq.counting.rows import Key
 
 APPLICATION_ID = 0x6D647371  # 'mdsq'
 VERSION = 3  # 2 had no iterations and one process; 1 no calls beside the evaluations

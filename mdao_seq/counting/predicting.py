@@ -12,7 +12,8 @@ from mdao_seq.approximation._openmdao.walking import (
     Walk,
     totals_of,
 )
-from mdao_seq.counting.counts import MODEL, CallCounts, Key
+from mdao_seq.counting.counts import MODEL, CallCounts
+from mdao_seq.counting.rows import Key
 
 TASKS = ('run_model', 'compute_totals', 'check_partials', 'driver_linearization')
 

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from mdao_seq.counting.counts import CallCounts, Key
+from mdao_seq.counting.counts import CallCounts
 from mdao_seq.counting.history import MOST, History
+from mdao_seq.counting.rows import Key
 from mdao_seq.reports.calls_page import calls_page
 
 BROWSER = shutil.which('chromium') or shutil.which('google-chrome')
