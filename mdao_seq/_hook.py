@@ -68,6 +68,11 @@ def listen(owner, name, listener):
         hook._listeners.append(listener)
 
 
+def is_heard(owner, name):
+    """Whether calls of a method still pass through a hook: it may have been assigned since."""
+    return isinstance(vars(owner).get(name), Hook)
+
+
 def stop_listening(owner, name, listener):
     """Undo `listen`; restore the instance when nobody listens any more."""
     hook = vars(owner).get(name)

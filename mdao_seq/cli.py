@@ -7,6 +7,7 @@ Each command is an entry point in the group ``openmdao_command``: a function tha
 import json
 import sys
 import traceback
+from collections import Counter
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def _count_calls(options, user_args):
     path = Path(options.file[0])
     if not path.exists():
         sys.exit(f'openmdao count_calls: {path}: no such file')
-    if path.suffix == '.py':
+    if _is_script(path):
         counted, ended = _counts_of_script(path, user_args)
     else:
         counted, ended = _counts_of_file(path), None
@@ -55,6 +56,14 @@ def _count_calls(options, user_args):
         raise ended
     if options.verify:
         _verify(counted)
+
+
+def _is_script(path):
+    """Whether a file is a script, whatever its name: databases begin with a word of their own."""
+    if path.suffix in ('.py', '.db') or not path.is_file():
+        return path.suffix == '.py'
+    with open(path, 'rb') as file:
+        return file.read(6) != b'SQLite'
 
 
 def _counts_of_file(path):
@@ -91,9 +100,23 @@ def _counts_of_script(path, user_args):
         ended = end if end.code else None
     except Exception as failure:
         ended = failure
-    counted = [(problem_name(problem), c.share) for problem, c in counters.values()]
+    inside = {id(inner) for _, counter in counters.values() for inner in counter.inside}
+    counted = _apart(
+        (problem_name(problem), counter.share)
+        for problem, counter in counters.values()
+        if id(problem) not in inside
+    )
     # A process that failed may be the only one to come here.
     return (counted if ended is not None else _over_processes(counted)), ended
+
+
+def _apart(counted):
+    """Give problems of the same name a number."""
+    found, seen = [], Counter()
+    for name, counts in counted:
+        seen[name] += 1
+        found.append((f'{name} ({seen[name]})' if seen[name] > 1 else name, counts))
+    return found
 
 
 def _over_processes(counted):

@@ -111,6 +111,59 @@ def test_what_cannot_be_counted_is_named(name):
     assert 'Traceback' not in counted.stderr
 
 
+SAME_NAME = """
+import openmdao.api as om
+
+class Two(om.ExplicitComponent):
+    def initialize(self):
+        self.options.declare('steps')
+
+    def setup(self):
+        self.add_input('x', 1.0)
+        for output, step in zip('yz', self.options['steps']):
+            self.add_output(output)
+            self.declare_partials(output, 'x', method='fd', step=step)
+
+    def compute(self, inputs, outputs):
+        outputs['y'] = outputs['z'] = inputs['x'] ** 2
+
+for steps in ((1e-2, 1e-4), (1e-4, 1e-4)):
+    problem = om.Problem(name='study', reports=False)
+    problem.model.add_subsystem('comp', Two(steps=steps))
+    problem.setup()
+    problem.run_model()
+"""
+
+
+def test_problems_of_the_same_name_are_kept_apart():
+    Path('model.py').write_text(SAME_NAME)
+    counted = openmdao('count_calls', 'model.py')
+    assert [line for line in counted.stdout.splitlines() if line.startswith('study')] == [
+        'study',
+        'study (2)',
+    ]
+    audited = openmdao('fd_audit', 'model.py', '--run')
+    assert audited.returncode == 1
+    assert '1 of 2 components lose what they declare' in audited.stdout
+
+
+def test_a_problem_inside_is_counted_with_the_component():
+    Path('model').write_text("""
+import openmdao.api as om
+
+inner = om.Problem(reports=False, name='inner')
+inner.model.add_subsystem('e', om.ExecComp('y=x**2'), promotes=['*'])
+problem = om.Problem(reports=False, name='outer')
+sub = om.SubmodelComp(problem=inner, inputs=['x'], outputs=['y'])
+problem.model.add_subsystem('s', sub, promotes=['*'])
+problem.setup()
+problem.run_model()
+""")
+    counted = openmdao('count_calls', 'model')
+    assert 's.e' in counted.stdout
+    assert '\ninner\n' not in counted.stdout
+
+
 def test_the_report_is_one_page():
     Path('model.py').write_text(SCRIPT)
     assert openmdao('model.py', OPENMDAO_REPORTS='mdao_seq_calls').returncode == 0

@@ -24,7 +24,7 @@ def assert_call_counts(counted, expected):
     AssertionError
         If any differs; the message names all that do, and holds the table.
     TypeError
-        If nothing counts there.
+        If nothing counts there; if `expected` is no dict.
     KeyError
         If a path matches nothing that is counted, or a cause is none.
 
@@ -35,6 +35,8 @@ def assert_call_counts(counted, expected):
     >>> assert_call_counts(counts, {'wing': 4, ('wing', 'fd'): 4})  # doctest: +SKIP
     """
     counts = _counts_of(counted)
+    if not isinstance(expected, dict):
+        raise TypeError(f'assert_call_counts(expected={expected!r}): a dict of evaluations by path')
     wrong = []
     for key, number in expected.items():
         path, cause = (key, None) if isinstance(key, str) else key

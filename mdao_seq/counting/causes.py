@@ -4,8 +4,20 @@ That are checks and line searches, linearizations, searches for a coloring, eval
 component runs a problem inside, and the notes that held systems leave (`approximation.asking`).
 """
 
+from typing import Any, NamedTuple
+
 from mdao_seq.approximation._openmdao.names import UNDIVIDED
 from mdao_seq.approximation._openmdao.systems import is_below, is_finding_sparsity
+
+COLORING = 'coloring'
+
+
+class Running(NamedTuple):
+    """An evaluation that is running: of which component, by which method, and why."""
+
+    component: Any
+    method: str
+    cause: str
 
 
 class GoingOn:
@@ -15,13 +27,16 @@ class GoingOn:
     ----------
     linearized : list of str
         Paths of the systems that are linearized.
-    running : list of str or Asked
-        Causes of the evaluations that are running, or who asked for them.
+    colored : list of str
+        Paths of the components that look for their sparsity.
+    running : list of Running
+        Evaluations that are running.
     """
 
     def __init__(self):
         self._around = []
         self.linearized = []
+        self.colored = []
         self.running = []
 
     def amid(self, cause, owner, proceed):
@@ -31,6 +46,14 @@ class GoingOn:
             return proceed()
         finally:
             self._around.pop()
+
+    def finding_sparsity(self, path, owner, proceed):
+        """Listen to a component that looks for its sparsity."""
+        self.colored.append(path)
+        try:
+            return proceed()
+        finally:
+            self.colored.pop()
 
     def why(self, path, component, asked):
         """Return (cause, declaration) of a call.
@@ -49,8 +72,8 @@ class GoingOn:
         tuple of str
             Of `rows.Key`.
         """
-        if is_finding_sparsity(component):
-            return 'coloring', ''
+        if is_finding_sparsity(component) or path in self.colored:
+            return COLORING, ''
         approximated = (component.under_complex_step and 'cs') or (
             component.under_finite_difference and 'fd'
         )
@@ -60,14 +83,16 @@ class GoingOn:
             return asked.cause, ''
         if 'check' in self._around:
             return 'check', ''
+        if COLORING in self._around:
+            return COLORING, ''
         if approximated or (asked is not None and is_below(component, asked.system)):
             return 'totals', ''
         if self.running:
             # A problem inside of a component is run for what the component is.
-            return _cause_of(self.running[-1]), ''
+            return self.running[-1].cause, ''
         return (self._around[-1] if self._around else 'run'), ''
 
 
-def _cause_of(running):
-    """Return the cause of an evaluation that is running: itself, or who asked for it."""
-    return running if isinstance(running, str) else running.cause or running.points[0].method
+def cause_of(asked):
+    """Return the cause of an evaluation that a held system asks for."""
+    return asked.cause or asked.points[0].method

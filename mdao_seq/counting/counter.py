@@ -9,16 +9,20 @@ from time import perf_counter
 
 import openmdao.api as om
 
-from mdao_seq._hook import listen, stop_listening
+from mdao_seq._hook import is_heard, listen, stop_listening
 from mdao_seq.approximation._openmdao.names import (
-    DERIVES,
-    EVALUATES,
+    BATCH,
     EVALUATES_WHOLE,
+    FINDS_COLORING,
+    FINDS_SPARSITY,
+    FINDS_TOTAL_COLORING,
     LINEARIZE,
 )
 from mdao_seq.approximation._openmdao.systems import (
     components_below,
-    defines,
+    deriving,
+    evaluating,
+    groups_below,
     groups_with_totals_below,
     is_set_up,
     linesearches_below,
@@ -29,7 +33,7 @@ from mdao_seq.approximation._openmdao.systems import (
     speaks_for,
 )
 from mdao_seq.approximation.asking import ASKED
-from mdao_seq.counting.causes import GoingOn
+from mdao_seq.counting.causes import COLORING, GoingOn, Running, cause_of
 from mdao_seq.counting.counts import CallCounts
 from mdao_seq.counting.rows import Key
 
@@ -53,6 +57,8 @@ class CallCounter:
     ----------
     counts : CallCounts
         What this process counted so far.
+    inside : list of om.Problem
+        Problems that components run as their own, which are counted with them.
     share : CallCounts
         Its share in a sum over the processes of a parallel run, in which what several of them
         repeat is counted once; without such `counts` itself.
@@ -60,6 +66,7 @@ class CallCounter:
 
     def __init__(self, after_each=None):
         self.counts = self.share = CallCounts()
+        self.inside = []
         self._repeating = {}
         self._keys = {}
         self._after_each = after_each
@@ -82,6 +89,8 @@ class CallCounter:
             self._listen(problem, name, partial(self._going_on.amid, 'check'))
         if not inside:
             self._listen(problem.driver, ITERATION, self._mark)
+            amid_coloring = partial(self._going_on.amid, COLORING)
+            self._listen(problem.driver, FINDS_TOTAL_COLORING, amid_coloring)
         if is_set_up(problem.model):
             self.watch(problem.model, inside)
 
@@ -94,20 +103,25 @@ class CallCounter:
             self._repeating[path] = repeats(component) + self._repeating.get(inside, [])
             inner = problem_inside(component)
             if inner is not None:
+                self.inside.append(inner)
                 self.watch_problem(inner, path)
-            evaluating = [name for name in EVALUATES if defines(component, name)]
-            if not evaluating:
+            methods = evaluating(component)
+            if not methods:
                 continue
             self._know(path)
-            for name in evaluating:
+            for name in methods:
                 self._listen(component, name, partial(self._evaluate, path, name))
-            for name in DERIVES:
-                if defines(component, name):
-                    self._listen(component, name, partial(self._derive, path, name))
+            for name in deriving(component):
+                self._listen(component, name, partial(self._derive, path, name))
             self._listen(component, LINEARIZE, partial(self._linearize, path))
             for name in CHECKS:
                 if hasattr(component, name):
                     self._listen(component, name, partial(self._going_on.amid, 'check'))
+            for name in (FINDS_SPARSITY, FINDS_COLORING):
+                if hasattr(component, name):
+                    self._listen(component, name, partial(self._going_on.finding_sparsity, path))
+        for group in groups_below(system):
+            self._listen(group, FINDS_COLORING, partial(self._going_on.amid, COLORING))
         for group in groups_with_totals_below(system):
             path = _path(group, inside)
             self._know(path)
@@ -144,9 +158,14 @@ class CallCounter:
 
     def _listen(self, owner, name, listener):
         # The owner is kept beside its id, which stays its own for as long.
-        if (id(owner), name) not in self._listening:
-            listen(owner, name, listener)
-            self._listening[id(owner), name] = owner, name, listener
+        known = self._listening.get((id(owner), name))
+        if known is not None:
+            if _are_same(known[2], listener) and is_heard(owner, name):
+                return
+            # A component may move, and a class may assign its methods anew at each setup.
+            stop_listening(*known)
+        listen(owner, name, listener)
+        self._listening[id(owner), name] = owner, name, listener
 
     def _after_final_setup(self, inside, problem, proceed):
         result = proceed()
@@ -161,10 +180,17 @@ class CallCounter:
 
     def _evaluate(self, path, method, component, proceed):
         asked = ASKED.get()
-        mine = asked is not None and asked.system is component
-        cause, declaration = ('', '') if mine else self._going_on.why(path, component, asked)
         running = self._going_on.running
-        running.append(cause or asked)
+        within = running[-1] if running and running[-1].component is component else None
+        mine = within is None and asked is not None and asked.system is component
+        if within is not None:
+            # One method of the component calls the other: no declaration asked for that.
+            cause, declaration = within.cause, ''
+        elif not mine:
+            cause, declaration = self._going_on.why(path, component, asked)
+        else:
+            cause, declaration = '', ''
+        running.append(Running(component, method, cause or cause_of(asked)))
         start = perf_counter()
         try:
             return proceed()
@@ -176,7 +202,12 @@ class CallCounter:
             if mine:
                 self._add_asked(path, method, asked, seconds)
             else:
-                self._add(component, Key(path, method, cause, declaration), 1, seconds)
+                # The points of a batch are counted with the call for all of them.
+                points = 0 if within is not None and within.method == BATCH else 1
+                self._add(component, Key(path, method, cause, declaration), points, seconds)
+            if (id(component), method) in self._listening and not is_heard(component, method):
+                # It has put another in its own place.
+                self._listen(component, method, partial(self._evaluate, path, method))
             if self._after_each is not None:
                 self._after_each()
 
@@ -251,6 +282,13 @@ class CallCounter:
         # The processes share the points, not the linearization.
         first = self._speaks_for(system, path)
         self.share.expect(path, evaluations, 1 if first else 0)
+
+
+def _are_same(one, other):
+    """Whether two listeners do the same with the same arguments."""
+    if isinstance(one, partial) and isinstance(other, partial):
+        return one.func == other.func and one.args == other.args
+    return one == other
 
 
 def _path(system, inside):

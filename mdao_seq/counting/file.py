@@ -11,7 +11,7 @@ Read together they are the sum.
 import hashlib
 import sqlite3
 import warnings
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -105,8 +105,7 @@ class CountFile:
         self._identity = _identity(self.path)
         self._warned = False
         self._connection = sqlite3.connect(self.path, check_same_thread=False)
-        self._connection.execute('PRAGMA journal_mode = WAL')
-        self._connection.execute('PRAGMA synchronous = NORMAL')
+        self._is_logged = False
 
     def write(self, counts):
         """Replace the content by the present counts, in one transaction.
@@ -126,6 +125,11 @@ class CountFile:
             self._warned = True
 
     def _write(self, counts):
+        if not self._is_logged:
+            # Not sooner: another process may hold the file that it puts here at the same moment.
+            self._connection.execute('PRAGMA journal_mode = WAL')
+            self._connection.execute('PRAGMA synchronous = NORMAL')
+            self._is_logged = True
         with self._connection as connection:
             connection.executemany(
                 'REPLACE INTO components VALUES (?, ?)',
@@ -156,7 +160,9 @@ class CountFile:
     def close(self):
         """Close the file; it holds what was written last, and nothing stands beside it."""
         if _identity(self.path) == self._identity:
-            self._connection.execute('PRAGMA journal_mode = DELETE')
+            # Whoever reads it at this moment keeps it in the other mode, which is as good.
+            with suppress(sqlite3.OperationalError):
+                self._connection.execute('PRAGMA journal_mode = DELETE')
         self._connection.close()
         self._connection = None
 

@@ -1,10 +1,13 @@
 """`predict_calls`: what a task will evaluate, before anything is."""
 
 from functools import partial
+from numbers import Integral
+
+import openmdao.api as om
 
 from mdao_seq._text_table import text_table
-from mdao_seq.approximation._openmdao.names import EVALUATES, EVALUATES_WHOLE
-from mdao_seq.approximation._openmdao.systems import components_below, defines, is_final
+from mdao_seq.approximation._openmdao.names import EVALUATES_WHOLE
+from mdao_seq.approximation._openmdao.systems import components_below, evaluating, is_final
 from mdao_seq.approximation._openmdao.walking import (
     RESIDUAL,
     RUN,
@@ -17,7 +20,7 @@ from mdao_seq.counting.rows import Key
 
 TASKS = ('run_model', 'compute_totals', 'check_partials', 'driver_linearization')
 
-# What is called of a component that defines it, the first that it does.
+# What is called of a system, the first that it is evaluated by.
 _METHODS = {
     RUN: ('compute', 'solve_nonlinear'),
     RESIDUAL: ('apply_nonlinear',),
@@ -74,7 +77,7 @@ def predict_calls(problem, task, *, of=None, wrt=None, iterations=1, **options) 
         (``''``: the model), one where it is not named.
     **options
         Of ``check_partials``: ``method``, ``step``, ``form``, ``step_calc``, ``minimum_step``,
-        ``includes``, ``excludes``, ``force_check_partials``.
+        ``includes``, ``excludes``. What only concerns its printing is not looked at.
 
     Returns
     -------
@@ -87,15 +90,19 @@ def predict_calls(problem, task, *, of=None, wrt=None, iterations=1, **options) 
         Before ``final_setup``; if totals are wanted of a driver that has no responses or no design
         variables.
     TypeError
-        If an option is not one of the task's.
+        If `problem` is none, if an option is not one of the task's, or if `iterations` is neither
+        whole numbers nor a dict of them.
     ValueError
-        If `task` is none of the four; if `iterations` names what has no iterating solver.
+        If `task` is none of the four; if `iterations` is negative, or names what has no solver
+        whose iterations can be told.
 
     Examples
     --------
     >>> predict_calls(problem, 'driver_linearization').total('wing')   # doctest: +SKIP
     4
     """
+    if not isinstance(problem, om.Problem):
+        raise TypeError(f'predict_calls({problem!r}): an om.Problem is needed')
     if task not in TASKS:
         raise ValueError(f'predict_calls(task={task!r}): tasks are {", ".join(TASKS)}')
     if not is_final(problem.model):
@@ -123,7 +130,14 @@ _CHECK_OPTIONS = (
     'minimum_step',
     'includes',
     'excludes',
-    'force_check_partials',
+    # Which change nothing that is evaluated.
+    'out_stream',
+    'compact_print',
+    'abs_err_tol',
+    'rel_err_tol',
+    'force_dense',
+    'show_only_incorrect',
+    'rich_print',
 )
 
 
@@ -139,6 +153,14 @@ class _Iterations:
     """How often the solver of a group iterates; remembers which were asked for."""
 
     def __init__(self, given):
+        for number in given.values() if isinstance(given, dict) else (given,):
+            if not isinstance(number, Integral):
+                raise TypeError(
+                    f'predict_calls(iterations={given!r}): {number!r} is no whole number; pass '
+                    'one, or a dict of them by the paths of groups'
+                )
+            if number < 0:
+                raise ValueError(f'predict_calls(iterations={given!r}): {number} is negative')
         self._given = given
         self._asked = set()
 
@@ -151,18 +173,20 @@ class _Iterations:
         for path in unused:
             solvers = ', '.join(repr(known) for known in sorted(self._asked)) or 'nowhere'
             raise ValueError(
-                f'predict_calls(iterations): no solver iterates at {path!r}; one does at {solvers}'
+                f'predict_calls(iterations): no solver whose iterations can be told is at '
+                f'{path!r}; such are at {solvers}'
             )
 
 
 def _evaluates(component):
-    return any(defines(component, method) for method in EVALUATES)
+    return bool(evaluating(component))
 
 
 def _tell(predicted, path, system, what, cause, declaration, times):
     """Add evaluations by the method that is called; none where the component has none."""
-    for method in _METHODS[what]:
-        if defines(system, method):
+    methods = (EVALUATES_WHOLE,) if what == WHOLE else evaluating(system)
+    for method in methods:
+        if method in _METHODS[what]:
             predicted.components.add(path)
             predicted.add(Key(path, method, cause, declaration), times)
             return

@@ -80,7 +80,9 @@ class CallCountRecorder(CaseRecorder):
             self._file = CountFile(self.path, process_of(comm))
             # Also when a script ends without cleanup().
             weakref.finalize(self, _write_and_close, self._file, self._call_counter)
-        self._flush()
+            self._flush()
+        else:
+            self._flush_now_and_then()
 
     def counts(self):
         """Return the live `CallCounts`, under MPI those of this process."""

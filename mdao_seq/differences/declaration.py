@@ -122,7 +122,7 @@ class Declaration:
             kept = {name: kept[name] for name in ('of', 'wrt', 'method', 'step')}
             if options.get('method', self.method) != self.method:
                 kept['step'] = None
-        elif 'form' in options:
+        elif options.get('form', self.form) != self.form:
             kept['order'] = None
         if 'step' in options:
             kept['is_auto'] = False

@@ -11,7 +11,7 @@ elements of several parts at once: each by its own k-th offset in the k-th evalu
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -222,16 +222,19 @@ class EvaluationPlan:
     def _evaluations(self) -> dict[tuple, dict[Declaration, int]]:
         return {}
 
-    def what_if(self, of: str, wrt: str, **options: Any) -> 'EvaluationPlan':
+    def what_if(
+        self, of: str | Iterable[str], wrt: str | Iterable[str], **options: Any
+    ) -> 'EvaluationPlan':
         """Return the plan that there would be if something had been declared otherwise.
 
         Parameters
         ----------
-        of, wrt : str
+        of, wrt : str or iterable of str
             Names or glob patterns of declarations of this plan.
         **options
             What would be other: ``method``, ``form``, ``order``, ``step`` (in the units of `wrt`,
             or relative to it), ``step_calc``, ``minimum_step``, ``bounds``, ``extrapolate``.
+            Another form comes with its lowest order.
 
         Returns
         -------
@@ -241,18 +244,23 @@ class EvaluationPlan:
         Raises
         ------
         ValueError
-            If nothing of these names is declared, if an option is unknown or has no meaning, or if
-            this is no plan of declarations that hold.
+            If nothing of these names is in the plan, if no option is given, if one is unknown or
+            has no meaning, or if this is no plan of declarations that hold.
         """
         if self._planned_anew is None:
             raise ValueError(
                 f'{self.name}: what_if is answered for declarations that hold; OpenMDAO itself '
                 'keeps one of each input (see PerOutputFD and hold_declarations)'
             )
-        meant = [d for d in self.declarations if fnmatchcase(d.of, of) and fnmatchcase(d.wrt, wrt)]
+        meant = [d for d in self.declarations if _matches(d.of, of) and _matches(d.wrt, wrt)]
         if not meant:
             known = ', '.join(f'd({d.of})/d({d.wrt})' for d in self.declarations) or 'nothing'
-            raise ValueError(f'{self.name}: d({of})/d({wrt}) is not declared; declared is {known}')
+            raise ValueError(
+                f'{self.name}: d({of})/d({wrt}) is not in this plan, since it is not declared '
+                f'or not needed; it has {known}'
+            )
+        if not options:
+            raise ValueError(f'{self.name}: what_if needs any of {sorted(_CHANGEABLE)}')
         unknown = sorted(set(options) - _CHANGEABLE)
         if unknown:
             raise ValueError(f'{self.name}: {unknown[0]!r} is none of {sorted(_CHANGEABLE)}')
@@ -301,6 +309,11 @@ class EvaluationPlan:
 
 
 _CHANGEABLE = frozenset(f.name for f in fields(Declaration)) - {'of', 'wrt', 'is_auto'}
+
+
+def _matches(name: str, patterns: str | Iterable[str]) -> bool:
+    patterns = (patterns,) if isinstance(patterns, str) else patterns
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def joined(plans: Sequence[EvaluationPlan], name: str) -> EvaluationPlan:

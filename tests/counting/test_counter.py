@@ -468,3 +468,145 @@ def test_seconds_tell_what_a_declaration_and_another_choice_cost():
     stock.final_setup()
     with pytest.raises(ValueError, match='what_if is answered for declarations that hold'):
         fd_cost(stock.model.comp).what_if('*', 'x', step=0.1)
+
+
+class Reassigned(om.ExplicitComponent):
+    """Puts its methods on the instance, at each setup or in the first call, as some classes do."""
+
+    def initialize(self):
+        self.options.declare('lazy', default=False)
+
+    def setup(self):
+        self.calls = 0
+        self.add_input('x', 1.0)
+        self.add_output('y')
+        self.declare_partials('y', 'x', method='fd')
+        self.compute = self._first if self.options['lazy'] else self._square
+
+    def _first(self, inputs, outputs):
+        self.compute = self._square
+        self._square(inputs, outputs)
+
+    def _square(self, inputs, outputs):
+        self.calls += 1
+        outputs['y'] = inputs['x'] ** 2
+
+
+@pytest.mark.parametrize('lazy', [False, True])
+def test_a_method_that_is_assigned_anew_is_counted_still(lazy):
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', Reassigned(lazy=lazy), promotes=['*'])
+    with count_calls(problem) as counts:
+        problem.setup()
+        problem.run_model()
+        calls = comp.calls
+        problem.setup()
+        problem.run_model()
+        problem.run_model()
+        problem.compute_totals('y', 'x')
+    assert counts.total() == calls + comp.calls == 4
+    counts.verify()
+    problem.run_model()
+    assert counts.total() == 4
+
+
+class Helped(om.ImplicitComponent):
+    """Has a helper with the name of an evaluation that only explicit components make."""
+
+    def setup(self):
+        self.calls = 0
+        self.add_input('x', 4.0)
+        self.add_output('u', 1.0)
+        self.declare_partials('u', '*', method='fd')
+        self.linear_solver = om.DirectSolver()
+
+    def compute(self, x, u):
+        return u**2 - x
+
+    def apply_nonlinear(self, inputs, outputs, residuals):
+        self.calls += 1
+        residuals['u'] = self.compute(inputs['x'], outputs['u'])
+
+    def solve_nonlinear(self, inputs, outputs):
+        self.calls += 1
+        outputs['u'] = inputs['x'] ** 0.5
+
+
+def test_a_helper_with_the_name_of_an_evaluation_is_none():
+    problem = om.Problem(reports=False)
+    comp = problem.model.add_subsystem('comp', Helped(), promotes=['*'])
+    problem.setup()
+    with count_calls(problem) as counts:
+        problem.run_model()
+        problem.compute_totals('u', 'x')
+    assert counts.total() == comp.calls == 3
+    counts.verify()
+
+
+class InBatches(PerOutputFD, om.ExplicitComponent):
+    """Whose batch of points is a loop."""
+
+    def setup(self):
+        self.add_input('x', np.ones(3))
+        self.add_output('y')
+        self.declare_partials('y', 'x', method='fd')
+
+    def compute(self, inputs, outputs):
+        outputs['y'] = np.sum(inputs['x'] ** 2)
+
+    def compute_batch(self, inputs, outputs):
+        for k, x in enumerate(inputs['x']):
+            one = {'y': 0.0}
+            self.compute({'x': x}, one)
+            outputs['y'][k] = one['y']
+
+
+def test_points_of_a_batch_are_counted_once():
+    problem = om.Problem(reports=False)
+    problem.model.add_subsystem('comp', InBatches(), promotes=['*'])
+    problem.setup()
+    with count_calls(problem) as counts:
+        problem.run_model()
+        problem.compute_totals('y', 'x')
+    assert counts.total('comp', 'fd') == 3
+    assert counts.total_calls('comp', 'fd', 'compute_batch') == 1
+    assert counts.total_calls('comp', 'fd', 'compute') == 3
+    counts.verify()
+
+
+def test_a_component_is_counted_where_it_stands_now():
+    problem = om.Problem(reports=False)
+    moving = problem.model.add_subsystem('before', om.ExecComp('y=x'))
+    with count_calls(problem) as counts:
+        problem.setup()
+        problem.run_model()
+        problem.model = om.Group()
+        problem.model.add_subsystem('after', moving)
+        problem.setup()
+        problem.run_model()
+    assert (counts.total('before'), counts.total('after')) == (1, 1)
+
+
+def test_a_search_below_an_approximated_group_is_no_difference():
+    class Colored(om.ExplicitComponent):
+        def setup(self):
+            self.add_input('x', 1.0)
+            self.add_output('y')
+            self.declare_coloring(wrt='*', method='cs', show_summary=False)
+
+        def compute(self, inputs, outputs):
+            outputs['y'] = inputs['x'] ** 2
+
+    problem = om.Problem(reports=False)
+    group = problem.model.add_subsystem('group', om.Group(), promotes=['*'])
+    group.add_subsystem('comp', Colored(), promotes=['*'])
+    group.approx_totals(method='fd')
+    problem.setup(force_alloc_complex=True)
+    problem.run_model()
+    problem.compute_totals('y', 'x')
+    with warnings.catch_warnings(), count_calls(problem) as counts:
+        warnings.simplefilter('ignore')
+        problem.check_partials(out_stream=None)
+    assert counts.total('group.comp', 'coloring') == 4
+    assert counts.total('group.comp', 'fd') == 0
+    counts.verify()

@@ -289,8 +289,80 @@ def test_iterations_are_told_by_path():
     assert predict_calls(problem, 'run_model', iterations=5).total('sellar.d1') == 5
     table = predict_calls(problem, 'run_model').table()
     assert 'sellar: for 1 iteration of NonlinearBlockGS' in table
-    with pytest.raises(ValueError, match="no solver iterates at 'd1'; one does at 'sellar'"):
+    with pytest.raises(ValueError, match="iterations can be told is at 'd1'; such are at 'sellar'"):
         predict_calls(problem, 'run_model', iterations={'d1': 7})
+    with pytest.raises(ValueError, match='-3 is negative'):
+        predict_calls(problem, 'run_model', iterations={'sellar': -3})
+    with pytest.raises(TypeError, match="'3' is no whole number"):
+        predict_calls(problem, 'run_model', iterations='3')
+
+
+def two_squares():
+    problem = om.Problem(reports=False)
+    for name in ('mass', 'a'):
+        problem.model.add_subsystem(name, Square(of='y', wrt='x'))
+    problem.setup()
+    problem.final_setup()
+    return problem
+
+
+@pytest.mark.parametrize('chosen', [{'includes': 'mass'}, {'excludes': 'mass'}, {'includes': '*a'}])
+def test_a_check_chooses_as_openmdao_does(chosen):
+    problem = two_squares()
+    problem.run_model()
+    predicted = predict_calls(problem, 'check_partials', form='central', **chosen)
+    with count_calls(problem) as counts:
+        problem.check_partials(form='central', out_stream=None, **chosen)
+    assert by_declaration(predicted) == by_declaration(counts)
+
+
+def test_a_check_runs_a_model_that_was_not_run():
+    problem = two_squares()
+    predicted = predict_calls(problem, 'check_partials', form='central', out_stream=None)
+    with count_calls(problem) as counts:
+        problem.check_partials(form='central', out_stream=None)
+    assert by_declaration(predicted) == by_declaration(counts)
+
+
+class Mixed(om.ExplicitComponent):
+    """Of each input the last declaration, which is all that OpenMDAO keeps, has another method."""
+
+    def setup(self):
+        self.add_input('x', 1.0)
+        self.add_input('z', 1.0)
+        self.add_output('y')
+        self.add_output('w')
+
+    def setup_partials(self):
+        self.declare_partials('y', 'z', method='cs')
+        self.declare_partials('w', 'z', method='fd', form='central')
+        self.declare_partials('y', 'x', method='fd', form='central')
+        self.declare_partials('w', 'x', method='cs')
+
+    def compute(self, inputs, outputs):
+        outputs['y'] = inputs['x'] ** 2 + inputs['z'] ** 3
+        outputs['w'] = outputs['y']
+
+
+def approximated_group():
+    group = om.Group()
+    group.approx_totals(method='fd')
+    return group
+
+
+@pytest.mark.parametrize('group', [om.Group, approximated_group])
+def test_what_openmdao_remembers_of_earlier_totals_is_predicted(group):
+    problem = om.Problem(reports=False)
+    within = problem.model.add_subsystem('g', group(), promotes=['*'])
+    within.add_subsystem('comp', Mixed(), promotes=['*'])
+    problem.setup(force_alloc_complex=True)
+    problem.run_model()
+    for wrt in (['z'], ['x'], ['x', 'z']):
+        predicted = predict_calls(problem, 'compute_totals', of=['y'], wrt=wrt)
+        with count_calls(problem) as counts:
+            problem.compute_totals(['y'], wrt)
+        assert predicted.is_exact
+        assert by_declaration(predicted) == by_declaration(counts)
 
 
 def test_what_cannot_be_predicted_says_so():
@@ -315,6 +387,8 @@ def test_misuse_is_told():
         predict_calls(problem, 'run_model')
     problem.setup()
     problem.final_setup()
+    with pytest.raises(TypeError, match=r'an om\.Problem is needed'):
+        predict_calls(problem.model, 'run_model')
     with pytest.raises(ValueError, match=r"task='run'\): tasks are run_model"):
         predict_calls(problem, 'run')
     with pytest.raises(TypeError, match="'form' is no option of 'run_model'; it has none"):

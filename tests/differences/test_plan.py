@@ -153,9 +153,17 @@ def test_what_another_choice_would_cost():
 def test_a_choice_is_of_what_is_declared():
     plan = build_plan([Declaration('cl', 'x', method='cs')], {'x': 0.0}, name='foil')
     assert plan.what_if('cl', 'x', step=1e-30).declarations[0].step == 1e-30
-    with pytest.raises(ValueError, match=r'd\(cd\)/d\(x\) is not declared; declared is d\(cl'):
+    with pytest.raises(ValueError, match=r'd\(cd\)/d\(x\) is not in this plan.* it has d\(cl'):
         plan.what_if('cd', 'x', step=0.1)
     with pytest.raises(ValueError, match="foil: 'stepsize' is none of"):
         plan.what_if('cl', 'x', stepsize=0.1)
     with pytest.raises(ValueError, match='has no meaning for complex step'):
         plan.what_if('cl', 'x', form='central')
+    with pytest.raises(ValueError, match="what_if needs any of \\['bounds', "):
+        plan.what_if('cl', 'x')
+
+
+def test_a_choice_keeps_what_it_does_not_name():
+    plan = plan_of(Declaration('y', 'x', step=0.1, form='central', order=4))
+    assert plan.what_if(['y'], ['x'], form='central').total == plan.total == 4
+    assert plan.what_if('y', 'x', form='forward').total == 1

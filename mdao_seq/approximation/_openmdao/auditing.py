@@ -33,7 +33,8 @@ class Auditor:
     Attributes
     ----------
     found : dict of (str, str) to AuditedComponent
-        By problem and path: components that approximate partials, or were meant to.
+        By problem and path: components that approximate partials, or were meant to. A further
+        problem of the same name has its number behind it.
     passed : set of (str, str)
         The others.
     """
@@ -43,6 +44,8 @@ class Auditor:
         self.passed = set()
         self._listener = DeclarationListener()
         self._awaited = WeakKeyDictionary()
+        self._numbers = WeakKeyDictionary()
+        self._models = Counter()
 
     def listen(self):
         """Hear what is declared from now on."""
@@ -69,6 +72,15 @@ class Auditor:
         self._listener.before_setup(component)
         self._awaited[component] = None
 
+    def _label(self, problem):
+        """Return the name of a problem, with a number if there was another of this name."""
+        name, model = problem['name'], problem['model_ref']()
+        if model not in self._numbers:
+            self._models[name] += 1
+            self._numbers[model] = self._models[name]
+        number = self._numbers[model]
+        return f'{name} ({number})' if number > 1 else name
+
     def include(self, found, passed):
         """Add what another process has found of its own components."""
         self.found = found | self.found
@@ -78,7 +90,7 @@ class Auditor:
         """Audit the awaited components that are final."""
         for component in [each for each in self._awaited if is_final(each)]:
             del self._awaited[component]
-            place = component._problem_meta['name'], component.pathname
+            place = self._label(component._problem_meta), component.pathname
             self.found.pop(place, None)
             self.passed.discard(place)
             result = _audited(component, self._listener.calls(component), *place)

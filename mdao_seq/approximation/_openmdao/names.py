@@ -14,23 +14,27 @@ SPARSITY = ('rows', 'cols', 'diagonal')
 # Stands for all declarations of a component that is not held: OpenMDAO does not tell them apart.
 UNDIVIDED = 'd(*)/d(*)'
 
-# What a component evaluates by.
-EVALUATES = ('compute', 'compute_batch', 'apply_nonlinear', 'solve_nonlinear')
-
-# What a component differentiates by.
-DERIVES = (
-    'compute_partials',
-    'linearize',
-    'compute_jacvec_product',
-    'apply_linear',
-    'solve_linear',
-)
+# What an explicit and an implicit component evaluate by, and what they differentiate by.
+BATCH = 'compute_batch'
+EVALUATES_EXPLICIT = ('compute', BATCH)
+EVALUATES_IMPLICIT = ('apply_nonlinear', 'solve_nonlinear')
+EVALUATES = (*EVALUATES_EXPLICIT, *EVALUATES_IMPLICIT)
+DERIVES_EXPLICIT = ('compute_partials', 'compute_jacvec_product')
+DERIVES_IMPLICIT = ('linearize', 'apply_linear', 'solve_linear')
+DERIVES = (*DERIVES_EXPLICIT, *DERIVES_IMPLICIT)
 
 # What a group evaluates by when it is differenced as a whole.
 EVALUATES_WHOLE = 'run_solve_nonlinear'
 
 # The method that every linearization of a system passes through, whoever asks for it.
 LINEARIZE = '_linearize'
+
+# Where a component looks for its sparsity, and any system for the coloring that follows from it.
+FINDS_SPARSITY = 'compute_sparsity'
+FINDS_COLORING = '_compute_coloring'
+
+# Where a driver looks for the coloring of its totals.
+FINDS_TOTAL_COLORING = '_get_coloring'
 
 # The options that OpenMDAO does not have, a dict; under names of its own its schemes refuse them.
 OURS = 'held_options'

@@ -45,12 +45,12 @@ def passes_of(solver, iterations) -> Passes:
     """
     if isinstance(solver, NonlinearRunOnce):
         return Passes(1)
-    count = iterations()
     name = type(solver).__name__
-    why = f'for {count} iteration{"" if count == 1 else "s"} of {name}'
     rule = _RULES.get(type(solver))
     if rule is None:
         return Passes(1, why=f'at least: {name} is none that can be predicted')
+    count = iterations()
+    why = f'for {count} iteration{"" if count == 1 else "s"} of {name}'
     passes = rule(solver, count)
     return passes._replace(why=f'{why}{passes.why}')
 

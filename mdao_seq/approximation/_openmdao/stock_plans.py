@@ -29,6 +29,9 @@ def plans_of_component(system, use_relevance=True, keep=None) -> list[Evaluation
     # OpenMDAO looks at the inputs' relevance only, and fills its schemes from the end.
     for of, wrt in reversed(wanted_keys(system, use_relevance, keep, by_wrt_only=True)):
         meta = system._subjacs_info[of, wrt]
+        if meta['method'] not in system._approx_schemes:
+            # OpenMDAO forgets a method that an earlier linearization had no use for.
+            continue
         if not any(wrt in of_method for of_method in metas.values()):
             metas.setdefault(meta['method'], {})[wrt] = meta
     return plans_by_scheme(system, metas)
@@ -77,9 +80,15 @@ def plan_group(group) -> tuple[Totals, EvaluationPlan]:
     group._owns_approx_of, group._owns_approx_wrt = before
     below = [dict.fromkeys(names) for names in zip(*pairs, strict=True)]
     frame = Totals(group, below if group.pathname else None)
+    method, scheme = next(iter(group._approx_schemes.items()))
     relevance = group._relevance
     with relevance.all_seeds_active():
-        wrts = [wrt.name for wrt in frame.reaching() if relevance.is_relevant(wrt.source)]
-    options = {'method': next(iter(group._approx_schemes)), **group._owns_approx_jac_meta}
+        if group.pathname and not group._first_call_to_linearize:
+            # Below the model OpenMDAO keeps what the first totals that it was asked for needed.
+            wanted = scheme._wrt_meta.__contains__
+        else:
+            wanted = relevance.is_relevant
+        wrts = [wrt.name for wrt in frame.reaching() if wanted(wrt.source)]
+    options = {'method': method, **group._owns_approx_jac_meta}
     declared = [Declaration('*', wrt, **as_openmdao_means(options)) for wrt in wrts]
     return frame, build(group, declared, frame)

@@ -18,7 +18,14 @@ from openmdao.utils.mpi import MPI
 from mdao_seq.approximation._openmdao.dispatch import made_here, share
 from mdao_seq.approximation._openmdao.held_group import declares_totals
 from mdao_seq.approximation._openmdao.held_system import HeldSystem
-from mdao_seq.approximation._openmdao.names import UNDIVIDED, absolute
+from mdao_seq.approximation._openmdao.names import (
+    DERIVES_EXPLICIT,
+    DERIVES_IMPLICIT,
+    EVALUATES_EXPLICIT,
+    EVALUATES_IMPLICIT,
+    UNDIVIDED,
+    absolute,
+)
 from mdao_seq.approximation._openmdao.stock_plans import plans_in_use
 
 
@@ -167,6 +174,24 @@ def defines(component, name) -> bool:
     return not any(function is vars(base).get(name) for base in bases)
 
 
+def evaluating(component) -> list[str]:
+    """Return the names of the methods by which OpenMDAO evaluates a component.
+
+    A method of the user's that only has such a name, as ``compute`` of an implicit component, is
+    none of them.
+    """
+    explicit = isinstance(component, ExplicitComponent)
+    names = EVALUATES_EXPLICIT if explicit else EVALUATES_IMPLICIT
+    return [name for name in names if defines(component, name)]
+
+
+def deriving(component) -> list[str]:
+    """Return the names of the methods by which OpenMDAO differentiates a component."""
+    explicit = isinstance(component, ExplicitComponent)
+    names = DERIVES_EXPLICIT if explicit else DERIVES_IMPLICIT
+    return [name for name in names if defines(component, name)]
+
+
 def problem_inside(component) -> Problem | None:
     """Return the problem that a component runs as its own, if it is a `SubmodelComp`."""
     return component.problem if isinstance(component, SubmodelComp) else None
@@ -186,11 +211,14 @@ def is_below(component, group) -> bool:
     return same_problem and component is not group and component.pathname.startswith(path)
 
 
+def groups_below(system) -> list[Group]:
+    """Return the groups of a set-up system that live on this process, itself included."""
+    return list(system.system_iter(include_self=True, typ=Group))
+
+
 def groups_with_totals_below(system) -> list[Group]:
-    """Return the groups of a set-up system whose totals are declared, itself included."""
-    return [
-        each for each in system.system_iter(include_self=True, typ=Group) if declares_totals(each)
-    ]
+    """Return those of `groups_below` whose totals are declared."""
+    return [each for each in groups_below(system) if declares_totals(each)]
 
 
 _on_component_setup: list = []

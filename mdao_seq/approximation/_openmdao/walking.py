@@ -12,7 +12,7 @@ from openmdao.components.submodel_comp import SubmodelComp
 from openmdao.core.component import Component, _get_fd_options
 from openmdao.core.explicitcomponent import ExplicitComponent
 from openmdao.core.group import Group
-from openmdao.utils.general_utils import match_includes_excludes
+from openmdao.utils.general_utils import env_truthy, match_includes_excludes
 from openmdao.utils.relevance import get_relevance
 
 from mdao_seq.approximation._openmdao.dispatch import made_here, share
@@ -29,6 +29,8 @@ from mdao_seq.approximation._openmdao.stock_plans import (
 )
 from mdao_seq.approximation._openmdao.totals import Totals
 from mdao_seq.differences.declaration import Declaration
+
+CHECKS_ALL = 'OPENMDAO_CHECK_ALL_PARTIALS'
 
 RUN, RESIDUAL, WHOLE = 'run', 'residual', 'whole'
 
@@ -125,6 +127,8 @@ class Walk:
         what = RUN if isinstance(component, ExplicitComponent) else RESIDUAL
         is_held = isinstance(component, HeldSystem)
         planned = self._planned if is_held else self._planned_by_stock
+        if component._first_call_to_linearize and finds_sparsity_first(component):
+            self._bound(self._path(component), 'finds its sparsity in the first linearization')
         for method, declaration, number in planned(component):
             self._evaluate(component, what, times * number, method, declaration)
         if isinstance(component, SubmodelComp) and not component._do_opt:
@@ -176,11 +180,14 @@ class Walk:
 
     def check(self, model, options):
         """Pass as ``check_partials`` does, with its options."""
-        chosen = {name: options.get(name) for name in ('includes', 'excludes')}
+        if not model.iter_count:
+            # OpenMDAO runs a model that was not run before.
+            self.solve(model, cause='check')
+        chosen = {name: _patterns(options.get(name)) for name in ('includes', 'excludes')}
         for component in model.system_iter(typ=Component, include_self=True):
             metas = component._var_allprocs_abs2meta
             is_source = not metas['input'] and isinstance(component, ExplicitComponent)
-            is_skipped = component._no_check_partials and not options.get('force_check_partials')
+            is_skipped = component._no_check_partials and not env_truthy(CHECKS_ALL)
             if is_source or is_skipped or not metas['output']:
                 continue
             if match_includes_excludes(component.pathname, **chosen):
@@ -195,6 +202,10 @@ class Walk:
         what = RUN if isinstance(component, ExplicitComponent) else RESIDUAL
         for step in steps:
             self._evaluate(component, what, _points_of_check(component, options, step), 'check')
+
+
+def _patterns(names):
+    return [names] if isinstance(names, str) else names
 
 
 def _points_of_check(component, options, step):
@@ -250,6 +261,13 @@ def asking(model, asked):
 def totals_of(problem, of=None, wrt=None):
     """Return OpenMDAO's metadata of what ``compute_totals`` is asked for, or its driver wants."""
     return problem.model._get_totals_metadata(problem.driver, of, wrt)[:2]
+
+
+def finds_sparsity_first(component):
+    """Whether a component's class does more at the first linearization than to look for colors."""
+    if isinstance(component, HeldSystem):
+        return False
+    return type(component)._check_first_linearize is not Component._check_first_linearize
 
 
 def _relevance_of(system):
