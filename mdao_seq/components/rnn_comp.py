@@ -111,14 +111,14 @@ class RNNComp(om.ExplicitComponent):
             for name, column in columns_in:
                 # A static input's change is repeated over time, as the input itself is.
                 d_x[..., column] = d_inputs[name].reshape(self._shape[0], -1)
-            d_y = trace.jvp(d_x)
+            d_y = trace.jvp(d_x).outputs
             for name, column in columns_out:
                 d_outputs[name] += d_y[..., column]
         else:
             y_bar = np.zeros((*self._shape, self._model.output_size), dtype=_dtype(d_outputs))
             for name, column in columns_out:
                 y_bar[..., column] = d_outputs[name]
-            x_bar = trace.vjp(y_bar)
+            x_bar = trace.vjp(y_bar).inputs()
             for name, column in columns_in:
                 static = column >= len(self._model.inputs)
                 d_inputs[name] += x_bar[..., column].sum(axis=1) if static else x_bar[..., column]

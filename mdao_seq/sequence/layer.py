@@ -1,16 +1,17 @@
 """One recurrent layer over all time steps, and its products.
 
 Arrays are time-major here, ``(seq_len, batch_size, …)``, so that a time step is one contiguous
-block and the product with the input weights is one matrix product for all time steps.
+block and the product with the input weights is one matrix product for all time steps. An engine
+takes the states from step to step.
 """
 
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from mdao_seq.sequence.arrays import flat, over_time, times
+from mdao_seq.sequence.arrays import flat, times
 from mdao_seq.sequence.cells.cell import Array, Arrays, Cell
+from mdao_seq.sequence.engines.engine import Engine, Recurrence
 
 
 class LayerWeights(NamedTuple):
@@ -30,114 +31,111 @@ class LayerWeights(NamedTuple):
 
 
 class LayerTrace:
-    """A layer run once from zero states, with what its products need.
+    """A layer run once, with what its products need.
 
     Parameters
     ----------
+    engine : Engine
+        Takes the states from step to step.
     cell : Cell
         The elementwise part.
     weights : LayerWeights
         The matrices.
     inputs : ndarray (seq_len, batch_size, input_size)
         Input of each time step.
+    initial : tuple of ndarray (batch_size, hidden_size) or None
+        States before the first step. None: zeros.
+    lengths : ndarray of int (batch_size,) or None
+        Time steps of each lane: the later ones leave its states as they are. None: all.
 
     Attributes
     ----------
     hidden : ndarray (seq_len, batch_size, hidden_size)
         h after each time step.
+    final : tuple of ndarray (batch_size, hidden_size)
+        States after the last.
     """
 
-    def __init__(self, cell: Cell, weights: LayerWeights, inputs: Array):
-        self._cell = cell
+    def __init__(
+        self,
+        engine: Engine,
+        cell: Cell,
+        weights: LayerWeights,
+        inputs: Array,
+        initial: Arrays | None = None,
+        lengths: Array | None = None,
+    ):
+        self._engine = engine
         self._weights = weights
         self._input_sequence = inputs
-        seq_len, batch_size, _ = inputs.shape
-        hidden_size = weights.weight_hh.shape[1]
-        self._gates_shape = (batch_size, cell.num_gates, hidden_size)
-
+        self._recurrence = Recurrence(cell, weights.weight_hh, weights.bias_hh, lengths)
+        self._gates_shape = (inputs.shape[1], cell.num_gates, weights.weight_hh.shape[1])
         drive = times(inputs, weights.weight_ih.T)
         if weights.bias_ih is not None:
             drive = drive + weights.bias_ih
-        states = self._zero_states(drive.dtype)
-        self._states = [states]
-        self._kept: list[Arrays] = []
-        weight_hh = weights.weight_hh.T
-        for drive_now in drive.reshape(seq_len, *self._gates_shape):
-            recurrent = states[0] @ weight_hh
-            if weights.bias_hh is not None:
-                recurrent = recurrent + weights.bias_hh
-            states, kept = cell.step(drive_now, recurrent.reshape(self._gates_shape), states)
-            self._states.append(states)
-            self._kept.append(kept)
-        self.hidden = over_time([states[0] for states in self._states[1:]])
+        if initial is None:
+            initial = self._zero_states(drive.dtype)
+        self._steps = engine.run(self._recurrence, self._by_gates(drive), initial)
+        self.hidden = self._steps.states[0][1:]
+        self.final = tuple(state[-1] for state in self._steps.states)
 
-    @cached_property
-    def _slopes(self) -> Arrays:
-        before = _each_over_time(self._states[:-1])
-        return self._cell.slopes(_each_over_time(self._kept), before)
-
-    def jvp(self, d_inputs: Array) -> Array:
-        """Return the change of `hidden` for a change of the inputs.
+    def jvp(self, d_inputs: Array, d_initial: Arrays | None = None) -> tuple[Array, Arrays]:
+        """Return the changes of `hidden` and of `final`.
 
         Parameters
         ----------
         d_inputs : ndarray (seq_len, batch_size, input_size)
             Change of the inputs.
+        d_initial : tuple of ndarray (batch_size, hidden_size) or None
+            Change of the states before the first step. None: zeros.
 
         Returns
         -------
-        ndarray (seq_len, batch_size, hidden_size)
+        d_hidden : ndarray (seq_len, batch_size, hidden_size)
             Change of `hidden`.
+        d_final : tuple of ndarray (batch_size, hidden_size)
+            Change of `final`.
         """
         d_drive = times(d_inputs, self._weights.weight_ih.T)
-        d_states = self._zero_states(d_drive.dtype)
-        d_hidden = []
-        weight_hh = self._weights.weight_hh.T
-        d_drive = d_drive.reshape(-1, *self._gates_shape)
-        for slopes, d_drive_now in zip(zip(*self._slopes, strict=True), d_drive, strict=True):
-            d_recurrent = (d_states[0] @ weight_hh).reshape(self._gates_shape)
-            d_states = self._cell.jvp(slopes, d_drive_now, d_recurrent, d_states)
-            d_hidden.append(d_states[0])
-        return over_time(d_hidden)
+        if d_initial is None:
+            d_initial = self._zero_states(d_drive.dtype)
+        d_states = self._engine.jvp(
+            self._recurrence, self._steps, self._by_gates(d_drive), None, d_initial
+        )
+        return d_states[0][1:], tuple(state[-1] for state in d_states)
 
-    def vjp(self, hidden_bar: Array) -> 'LayerSensitivities':
+    def vjp(self, hidden_bar: Array, final_bar: Arrays | None = None) -> 'LayerSensitivities':
         """Sweep back through time.
 
         Parameters
         ----------
         hidden_bar : ndarray (seq_len, batch_size, hidden_size)
             Sensitivities to `hidden`.
+        final_bar : tuple of ndarray (batch_size, hidden_size) or None
+            Further ones to `final`. None: zeros.
 
         Returns
         -------
         LayerSensitivities
             From which those to inputs and weights are one matrix product each.
         """
-        states_bar = self._zero_states(hidden_bar.dtype)
-        weight_hh = self._weights.weight_hh
-        flat_gates = (hidden_bar.shape[1], weight_hh.shape[0])
-        drive_bars, recurrent_bars = [], []
-        backwards = zip(*(slope[::-1] for slope in self._slopes), strict=True)
-        for slopes, h_bar in zip(backwards, hidden_bar[::-1], strict=True):
-            states_bar = (states_bar[0] + h_bar, *states_bar[1:])
-            drive_bar, recurrent_bar, states_bar = self._cell.vjp(slopes, states_bar)
-            through_product = recurrent_bar.reshape(flat_gates) @ weight_hh
-            states_bar = (through_product + states_bar[0], *states_bar[1:])
-            drive_bars.append(drive_bar)
-            recurrent_bars.append(recurrent_bar)
-        before = over_time([states[0] for states in self._states[:-1]])
-        return LayerSensitivities(
-            self._weights,
-            self._input_sequence,
-            before,
-            over_time(drive_bars[::-1]),
-            over_time(recurrent_bars[::-1]),
+        if final_bar is None:
+            final_bar = self._zero_states(hidden_bar.dtype)
+        drive_bar, recurrent_bar, initial_bar = self._engine.vjp(
+            self._recurrence, self._steps, hidden_bar, final_bar
         )
+        before = self._steps.states[0][:-1]
+        return LayerSensitivities(
+            self._weights, self._input_sequence, before, drive_bar, recurrent_bar, initial_bar
+        )
+
+    def _by_gates(self, drive: Array) -> Array:
+        return drive.reshape(-1, *self._gates_shape)
 
     def _zero_states(self, dtype: np.dtype) -> Arrays:
         batch_size, _, hidden_size = self._gates_shape
         zero = np.zeros((batch_size, hidden_size), dtype=dtype)
-        return (zero,) * self._cell.num_states
+        return (zero,) * self._recurrence.cell.num_states
 
 
 class LayerSensitivities:
@@ -151,6 +149,8 @@ class LayerSensitivities:
         Input of, and h before, each time step.
     drive_bar, recurrent_bar : ndarray (seq_len, batch_size, num_gates, hidden_size)
         Sensitivities to the products of the weights with `inputs` and with `before`.
+    initial : tuple of ndarray (batch_size, hidden_size)
+        Sensitivities to the states before the first step.
     """
 
     def __init__(
@@ -160,6 +160,7 @@ class LayerSensitivities:
         before: Array,
         drive_bar: Array,
         recurrent_bar: Array,
+        initial: Arrays,
     ):
         rows = weights.weight_hh.shape[0]
         self._weights = weights
@@ -167,6 +168,7 @@ class LayerSensitivities:
         self._before = before
         self._drive_bar = drive_bar.reshape(*drive_bar.shape[:2], rows)
         self._recurrent_bar = recurrent_bar.reshape(*recurrent_bar.shape[:2], rows)
+        self.initial = initial
 
     def inputs(self) -> Array:
         """Return the sensitivities to the inputs, (seq_len, batch_size, input_size)."""
@@ -183,7 +185,3 @@ class LayerSensitivities:
             bias_ih=drive_bar.sum(axis=0) if has_bias else None,
             bias_hh=recurrent_bar.sum(axis=0) if has_bias else None,
         )
-
-
-def _each_over_time(steps: list[Arrays]) -> Arrays:
-    return tuple(over_time(list(one)) for one in zip(*steps, strict=True))

@@ -6,10 +6,12 @@ from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from mdao_seq.sequence.cells import make_cell
 from mdao_seq.sequence.cells.cell import Array
+from mdao_seq.sequence.engines import AUTO, check_engine, engine_named
 from mdao_seq.sequence.errors import InputError
 from mdao_seq.sequence.normalization import Normalization
 from mdao_seq.sequence.signal import Signal, refuse_repeats, signals
@@ -47,6 +49,9 @@ class SequenceModel:
         Whether the recurrent layers have biases. The head always has one.
     seed : int
         Seeds the initial weights, which are uniform in ±1/sqrt(hidden_size) as in PyTorch.
+    engine : {'auto', 'numpy', 'numba'}
+        What runs the time loops, loaded when the network is first run; 'auto' is numba where it is
+        installed. They agree to 1e-13; a file that is saved does not keep it.
 
     Attributes
     ----------
@@ -84,6 +89,7 @@ class SequenceModel:
         nonlinearity: str = 'tanh',
         bias: bool = True,
         seed: int = 0,
+        engine: str = AUTO,
     ):
         self.inputs = signals('inputs', inputs)
         self.static_inputs = signals('static_inputs', static_inputs, least=0)
@@ -95,6 +101,7 @@ class SequenceModel:
             if not isinstance(value, Integral) or value < 1:
                 raise ValueError(f'{name} = {value!r}: must be an integer of at least 1')
         self._cell = make_cell(cell, nonlinearity)
+        self.engine = engine
         self.hidden_size = int(hidden_size)
         self.num_layers = int(num_layers)
         self.bias = bool(bias)
@@ -134,6 +141,16 @@ class SequenceModel:
     def nonlinearity(self) -> str:
         """Nonlinearity of the cell."""
         return self._cell.nonlinearity
+
+    @property
+    def engine(self) -> str:
+        """What runs the time loops; assign another to change it."""
+        return self._engine
+
+    @engine.setter
+    def engine(self, name: str) -> None:
+        check_engine(name)
+        self._engine = name
 
     @property
     def input_size(self) -> int:
@@ -215,7 +232,13 @@ class SequenceModel:
         """
         return packed('input', self.inputs, self.static_inputs, inputs)
 
-    def forward(self, x: Array, weights: Mapping[str, Array] | None = None) -> Trace:
+    def forward(
+        self,
+        x: Array,
+        weights: Mapping[str, Array] | None = None,
+        state: tuple[Array, ...] | None = None,
+        lengths: ArrayLike | None = None,
+    ) -> Trace:
         """Run the network and keep what the products with its derivatives need.
 
         Parameters
@@ -224,11 +247,17 @@ class SequenceModel:
             Inputs in the units of the signals; real or complex.
         weights : mapping or None
             Weights to run with, by name; not checked. None: the model's.
+        state : tuple of ndarray (num_layers, batch_size, hidden_size) or None
+            States before the first time step, h (and c of an LSTM), as ``final_state`` of another
+            run. None: zeros.
+        lengths : array_like of int (batch_size,) or None
+            Time steps of each sequence, at least 1; the steps past it give zeros, count in no
+            derivative, and leave the state as it is. None: all have the whole length.
 
         Returns
         -------
         Trace
-            With ``outputs``, ``jvp``, ``vjp`` and ``weights_vjp``.
+            With ``outputs``, ``final_state``, ``jvp`` and ``vjp``.
 
         Raises
         ------
@@ -239,13 +268,58 @@ class SequenceModel:
             raise InputError(
                 f'x has shape {x.shape}; it must be (batch_size, seq_len, {self.input_size})'
             )
+        if state is not None:
+            self._check_state(state, x.shape[0])
         return Trace(
+            engine_named(self._engine),
             self._cell,
             self._weights if weights is None else weights,
             self.input_normalization,
             self.output_normalization,
             x,
+            state,
+            None if lengths is None else _checked_lengths(lengths, x.shape[:2]),
         )
+
+    def step(
+        self, x: Array, state: tuple[Array, ...] | None = None
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Make one time step.
+
+        Parameters
+        ----------
+        x : ndarray (batch_size, input_size)
+            Inputs of this step in the units of the signals; real or complex.
+        state : tuple of ndarray (num_layers, batch_size, hidden_size) or None
+            As the step before returned it. None: zeros, before the first.
+
+        Returns
+        -------
+        y : ndarray (batch_size, output_size)
+            Outputs of this step, in the units of the signals.
+        state : tuple of ndarray (num_layers, batch_size, hidden_size)
+            States after it.
+
+        Raises
+        ------
+        InputError
+            For a wrong shape.
+        """
+        if x.ndim != 2:
+            raise InputError(
+                f'x has shape {x.shape}; of one step it must be (batch_size, {self.input_size})'
+            )
+        trace = self.forward(x[:, np.newaxis], state=state)
+        return trace.outputs[:, 0], trace.final_state
+
+    def _check_state(self, state: tuple[Array, ...], batch_size: int) -> None:
+        shape = (self.num_layers, batch_size, self.hidden_size)
+        number = self._cell.num_states
+        if len(state) != number or any(each.shape != shape for each in state):
+            raise InputError(
+                f'state has {len(state)} array(s) of shape {[np.shape(each) for each in state]}; a '
+                f'{self.cell} has {number} of (num_layers, batch_size, hidden_size) = {shape}'
+            )
 
     def is_current(self, trace: Trace) -> bool:
         """Return whether `forward` would make this trace again from its inputs."""
@@ -363,3 +437,19 @@ class SequenceModel:
             version not known here.
         """
         return read_model_file(path, cls)
+
+
+def _checked_lengths(lengths: ArrayLike, shape: tuple[int, ...]) -> Array:
+    batch_size, seq_len = shape
+    given = np.asarray(lengths)
+    if given.shape != (batch_size,) or not np.issubdtype(given.dtype, np.integer):
+        raise InputError(
+            f'lengths are {given.dtype} of shape {given.shape}; they must be integers of shape '
+            f'(batch_size,) = ({batch_size},)'
+        )
+    if given.min() < 1 or given.max() > seq_len:
+        lane = int(np.argmax((given < 1) | (given > seq_len)))
+        raise InputError(
+            f'lengths[{lane}] = {given[lane]}: must be within 1 and seq_len = {seq_len}'
+        )
+    return given.astype(np.int64)

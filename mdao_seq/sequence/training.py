@@ -208,7 +208,7 @@ def _loss_and_gradient(
     trace = model.forward(x, parameters.by_name)
     scale = model.output_normalization.scale
     error = (trace.outputs - y) / scale
-    gradient = trace.weights_vjp(error * (2.0 / error.size) / scale)
+    gradient = trace.vjp(error * (2.0 / error.size) / scale).weights()
     return float(np.mean(error * error)), parameters.flattened(gradient)
 
 

@@ -39,9 +39,9 @@ def test_products(cell, nonlinearity, num_layers, bias):
     model = small_model(cell, nonlinearity, num_layers=num_layers, bias=bias)
     x, d_x, y_bar = arrays_for(model, 'x', 'x', 'y')
     trace = model.forward(x)
-    d_y = trace.jvp(d_x)
+    d_y = trace.jvp(d_x).outputs
     assert_close(d_y, model.forward(x + 1e-30j * d_x).outputs.imag / 1e-30, 1e-13)
-    x_bar = trace.vjp(y_bar)
+    x_bar = trace.vjp(y_bar).inputs()
     assert np.vdot(d_y, y_bar) == pytest.approx(np.vdot(d_x, x_bar), rel=1e-12)
 
 
@@ -50,7 +50,7 @@ def test_sensitivity_to_weights(cell, nonlinearity):
     model = small_model(cell, nonlinearity)
     x, y_bar = arrays_for(model, 'x', 'y')
     rng = np.random.default_rng(8)
-    gradients = model.forward(x).weights_vjp(y_bar)
+    gradients = model.forward(x).vjp(y_bar).weights()
     for changed, gradient in gradients.items():
         d_weight = rng.standard_normal(gradient.shape)
         moved = dict(model.weights)
@@ -64,11 +64,11 @@ def test_products_of_a_complex_run_are_not_conjugated(cell, nonlinearity):
     model = small_model(cell, nonlinearity)
     x, d_x, shift, y_bar = arrays_for(model, 'x', 'x', 'x', 'y')
     trace = model.forward(x + 0.1j * shift)
-    d_y = trace.jvp(d_x)
+    d_y = trace.jvp(d_x).outputs
     difference = model.forward(x + 0.1j * shift + 1e-6 * d_x).outputs
     difference = (difference - model.forward(x + 0.1j * shift - 1e-6 * d_x).outputs) / 2e-6
     assert_close(d_y, difference, 1e-7)
-    assert np.sum(d_y * y_bar) == pytest.approx(np.sum(d_x * trace.vjp(y_bar)), rel=1e-12)
+    assert np.sum(d_y * y_bar) == pytest.approx(np.sum(d_x * trace.vjp(y_bar).inputs()), rel=1e-12)
 
 
 @every_cell
@@ -82,7 +82,7 @@ def test_outputs_do_not_look_ahead(cell, nonlinearity):
     )
     y_bar = np.zeros((BATCH_SIZE, SEQ_LEN, model.output_size))
     y_bar[:, 3] = 1.0
-    assert not model.forward(x).vjp(y_bar)[:, 4:].any()
+    assert not model.forward(x).vjp(y_bar).inputs()[:, 4:].any()
 
 
 def test_predict_names_and_units_in_units_out():

@@ -20,7 +20,8 @@ class Cell(ABC):
     `jvp` and `vjp` only multiply and add.
 
     States are tuples, the hidden state h first. Complex values pass through all methods; no method
-    conjugates.
+    conjugates. The changes and sensitivities may have leading axes before that of the lanes, along
+    which many are pushed or pulled through the same step at once.
 
     Attributes
     ----------

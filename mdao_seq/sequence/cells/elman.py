@@ -20,7 +20,7 @@ class Elman(Cell):
 
     def step(self, drive: Array, recurrent: Array, states: Arrays) -> tuple[Arrays, Arrays]:
         """Make one time step (see `Cell.step`)."""
-        total = (drive + recurrent)[:, 0]
+        total = (drive + recurrent)[..., 0, :]
         # The comparison is of real parts: complex numbers have no order.
         h = np.tanh(total) if self.nonlinearity == 'tanh' else np.where(total.real > 0, total, 0.0)
         return (h,), (h,)
@@ -29,13 +29,13 @@ class Elman(Cell):
         """Return h'(total) for all time steps."""
         (h,) = kept
         slope = 1.0 - h * h if self.nonlinearity == 'tanh' else np.where(h.real > 0, 1.0, 0.0)
-        return (slope[:, :, np.newaxis],)
+        return (slope[..., np.newaxis, :],)
 
     def jvp(self, slopes: Arrays, d_drive: Array, d_recurrent: Array, d_states: Arrays) -> Arrays:
         """Push a change through one time step (see `Cell.jvp`)."""
-        return (((d_drive + d_recurrent) * slopes[0])[:, 0],)
+        return (((d_drive + d_recurrent) * slopes[0])[..., 0, :],)
 
     def vjp(self, slopes: Arrays, states_bar: Arrays) -> tuple[Array, Array, tuple[Any, ...]]:
         """Pull sensitivities back through one time step (see `Cell.vjp`)."""
-        total_bar = states_bar[0][:, np.newaxis] * slopes[0]
+        total_bar = states_bar[0][..., np.newaxis, :] * slopes[0]
         return total_bar, total_bar, (0.0,)

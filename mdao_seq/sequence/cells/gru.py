@@ -48,11 +48,11 @@ class GRU(Cell):
         by_drive, by_recurrent, by_h = slopes
         by_gates = by_drive * d_drive
         by_gates += by_recurrent * d_recurrent
-        return (by_gates.sum(axis=1) + by_h * d_states[0],)
+        return (by_gates.sum(axis=-2) + by_h * d_states[0],)
 
     def vjp(self, slopes: Arrays, states_bar: Arrays) -> tuple[Array, Array, tuple[Any, ...]]:
         """Pull sensitivities back through one time step (see `Cell.vjp`)."""
         by_drive, by_recurrent, by_h = slopes
         (h_bar,) = states_bar
-        each_gate = h_bar[:, np.newaxis]
+        each_gate = h_bar[..., np.newaxis, :]
         return each_gate * by_drive, each_gate * by_recurrent, (h_bar * by_h,)

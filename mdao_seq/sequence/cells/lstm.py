@@ -53,9 +53,9 @@ class LSTM(Cell):
         """Push a change through one time step (see `Cell.jvp`)."""
         c_by_ifg, c_by_c, h_by_o, h_by_c = slopes
         d_gates = d_drive + d_recurrent
-        d_c = (c_by_ifg * d_gates[:, :3]).sum(axis=1)
+        d_c = (c_by_ifg * d_gates[..., :3, :]).sum(axis=-2)
         d_c += c_by_c * d_states[1]
-        d_h = h_by_o * d_gates[:, 3]
+        d_h = h_by_o * d_gates[..., 3, :]
         d_h += h_by_c * d_c
         return d_h, d_c
 
@@ -64,7 +64,7 @@ class LSTM(Cell):
         c_by_ifg, c_by_c, h_by_o, h_by_c = slopes
         h_bar, c_bar = states_bar
         c_bar = c_bar + h_bar * h_by_c
-        gates_bar = np.empty((h_bar.shape[0], 4, h_bar.shape[1]), dtype=c_bar.dtype)
-        np.multiply(c_bar[:, np.newaxis], c_by_ifg, out=gates_bar[:, :3])
-        np.multiply(h_bar, h_by_o, out=gates_bar[:, 3])
+        gates_bar = np.empty((*h_bar.shape[:-1], 4, h_bar.shape[-1]), dtype=c_bar.dtype)
+        np.multiply(c_bar[..., np.newaxis, :], c_by_ifg, out=gates_bar[..., :3, :])
+        np.multiply(h_bar, h_by_o, out=gates_bar[..., 3, :])
         return gates_bar, gates_bar, (0.0, c_bar * c_by_c)

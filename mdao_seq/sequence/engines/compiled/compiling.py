@@ -1,0 +1,30 @@
+"""How the time loops are compiled."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+
+# A division is never by zero here, and a branch for it would keep loops from being vectorised; so
+# would keeping to a product and a sum where the machine has both in one.
+_OPTIONS: dict[str, Any] = {'error_model': 'numpy', 'fastmath': {'contract', 'nsz'}}
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile what other compiled functions have in their loops."""
+    return njit(inline='always', **_OPTIONS)(function)
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function, once on this machine: the result is kept where numba keeps it."""
+    try:
+        return njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError as error:
+        warnings.warn(
+            f'{function.__name__} is compiled anew in each process, which takes some seconds: '
+            f'numba can write no cache ({error}); set NUMBA_CACHE_DIR to a directory that can be '
+            'written',
+            stacklevel=2,
+        )
+        return njit(**_OPTIONS)(function)

@@ -1,0 +1,108 @@
+"""Time loops of the Elman cell: see `mdao_seq.sequence.cells.elman` for the mathematics.
+
+Arrays over time are (seq_len, batch_size, hidden_size), that of the state one step longer. Steps
+from a lane's length on leave its state as it is.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+import numpy as np
+
+from mdao_seq.sequence.cells.elman import Elman
+from mdao_seq.sequence.engines.compiled.arithmetic import set_product, tanh
+from mdao_seq.sequence.engines.compiled.compiling import compiled
+from mdao_seq.sequence.engines.compiled.loops import Loops
+
+
+class ElmanLoops(Loops):
+    """Compiled time loops of the Elman cell."""
+
+    cell = Elman
+
+    def run(self, layer, drive, states):
+        """Fill in the states (see `Loops.run`)."""
+        flat = layer.flat(drive)
+        if layer.bias_hh is not None:
+            flat = flat + layer.bias_hh
+        _run(flat, layer.weight_hh_t, layer.lengths, _is_relu(layer), *states)
+        return (states[0][1:],)
+
+    def jvp(self, layer, steps, d_drive, d_recurrent, d_states):
+        """Fill in the changes of the states (see `Loops.jvp`)."""
+        flat = layer.flat(d_drive if d_recurrent is None else d_drive + d_recurrent)
+        of_point = _is_relu(layer), steps.states[0]
+        _jvp(flat, layer.weight_hh_t, layer.lengths, *of_point, *d_states)
+
+    def vjp(self, layer, steps, hidden_bar, states_bar):
+        """Return the sensitivities to the products (see `Loops.vjp`)."""
+        total_bar = np.empty_like(hidden_bar)
+        of_point = _is_relu(layer), steps.states[0]
+        _vjp(hidden_bar, layer.weight_hh, layer.lengths, *of_point, *states_bar, total_bar)
+        total_bar = total_bar[:, :, np.newaxis]
+        return total_bar, total_bar
+
+
+def _is_relu(layer):
+    return layer.cell.nonlinearity == 'relu'
+
+
+@compiled
+def _run(drive, weight_hh_t, lengths, is_relu, h):
+    seq_len, batch_size, size = drive.shape
+    recurrent = np.empty((batch_size, size))
+    for t in range(seq_len):
+        set_product(recurrent, h[t], weight_hh_t)
+        for b in range(batch_size):
+            h1, product, driven = h[t + 1, b], recurrent[b], drive[t, b]
+            if t >= lengths[b]:
+                h1[:] = h[t, b]
+            elif is_relu:
+                for j in range(size):
+                    h1[j] = max(driven[j] + product[j], 0.0)
+            else:
+                for j in range(size):
+                    h1[j] = tanh(driven[j] + product[j])
+
+
+@compiled
+def _jvp(d_drive, weight_hh_t, lengths, is_relu, h, d_h):
+    seq_len, batch_size, size = d_drive.shape
+    d_recurrent = np.empty((batch_size, size))
+    for t in range(seq_len):
+        set_product(d_recurrent, d_h[t], weight_hh_t)
+        for b in range(batch_size):
+            h1, d_h1, product, driven = h[t + 1, b], d_h[t + 1, b], d_recurrent[b], d_drive[t, b]
+            if t >= lengths[b]:
+                d_h1[:] = d_h[t, b]
+            elif is_relu:
+                for j in range(size):
+                    d_h1[j] = driven[j] + product[j] if h1[j] > 0.0 else 0.0
+            else:
+                for j in range(size):
+                    d_h1[j] = (driven[j] + product[j]) * (1.0 - h1[j] * h1[j])
+
+
+@compiled
+def _vjp(hidden_bar, weight_hh, lengths, is_relu, h, h_bar, total_bar):
+    """Go back from the sensitivity to the last state, `h_bar`, which changes."""
+    seq_len, batch_size, size = total_bar.shape
+    direct = np.empty((batch_size, size))
+    for t in range(seq_len - 1, -1, -1):
+        for b in range(batch_size):
+            h1, h1_bar, now = h[t + 1, b], h_bar[b], hidden_bar[t, b]
+            pulled, past = total_bar[t, b], direct[b]
+            if t >= lengths[b]:
+                past[:] = h1_bar + now
+                pulled[:] = 0.0
+                continue
+            past[:] = 0.0
+            if is_relu:
+                for j in range(size):
+                    pulled[j] = h1_bar[j] + now[j] if h1[j] > 0.0 else 0.0
+            else:
+                for j in range(size):
+                    pulled[j] = (h1_bar[j] + now[j]) * (1.0 - h1[j] * h1[j])
+        set_product(h_bar, total_bar[t], weight_hh)
+        for b in range(batch_size):
+            for j in range(size):
+                h_bar[b, j] += direct[b, j]

@@ -1,0 +1,78 @@
+"""What the compiled time loops of a cell are called by."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from mdao_seq.sequence.cells.cell import Array, Arrays, Cell
+from mdao_seq.sequence.engines.engine import Recurrence, Steps
+
+
+class CompiledLayer:
+    """A layer as compiled code takes it: contiguous matrices, and a length for every lane.
+
+    Parameters
+    ----------
+    layer : Recurrence
+        The layer.
+    seq_len : int
+        Time steps that are made.
+    batch_size : int
+        Lanes.
+    """
+
+    def __init__(self, layer: Recurrence, seq_len: int, batch_size: int):
+        self.cell = layer.cell
+        self.weight_hh = np.ascontiguousarray(layer.weight_hh)
+        self.bias_hh = layer.bias_hh
+        lengths = np.full(batch_size, seq_len) if layer.lengths is None else layer.lengths
+        self.lengths = lengths.astype(np.int64)
+
+    @property
+    def weight_hh_t(self) -> Array:
+        """The matrix by which a row of hidden states is multiplied."""
+        return np.ascontiguousarray(self.weight_hh.T)
+
+    def flat(self, gates: Array) -> Array:
+        """Return (seq_len, batch_size, num_gates, hidden_size) with the gates side by side."""
+        return np.ascontiguousarray(gates).reshape(*gates.shape[:2], -1)
+
+
+class Loops(ABC):
+    """Compiled time loops of a cell; the arguments are those of `Engine`'s methods.
+
+    Arrays are real and have room for all time steps: `states` (seq_len + 1, batch_size,
+    hidden_size), of which the first stands there.
+
+    Attributes
+    ----------
+    cell : type of Cell
+        Whose loops they are.
+    """
+
+    cell: ClassVar[type[Cell]]
+
+    @abstractmethod
+    def run(self, layer: CompiledLayer, drive: Array, states: Arrays) -> Arrays:
+        """Fill in the states; return what `Cell.step` keeps, over time."""
+
+    @abstractmethod
+    def jvp(
+        self,
+        layer: CompiledLayer,
+        steps: Steps,
+        d_drive: Array,
+        d_recurrent: Array | None,
+        d_states: Arrays,
+    ) -> None:
+        """Fill in the changes of the states."""
+
+    @abstractmethod
+    def vjp(
+        self, layer: CompiledLayer, steps: Steps, hidden_bar: Array, states_bar: Arrays
+    ) -> tuple[Array, Array]:
+        """Return drive_bar and recurrent_bar.
+
+        The sensitivities to the last states, `states_bar`, become those to the first.
+        """
