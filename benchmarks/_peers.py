@@ -8,6 +8,7 @@ for _name in ('OPENBLAS', 'OMP', 'MKL'):
 import argparse
 import json
 import platform
+from functools import partial
 from statistics import median
 from time import perf_counter
 
@@ -15,7 +16,9 @@ from mdao_seq._files import replacing
 from mdao_seq._text_table import text_table
 
 
-def compare(case, what, ours, peers, unit='ms', scale=1e3, rounds=15, least_seconds=0.02):
+def compare(
+    case, what, ours, peers, unit='ms', scale=1e3, rounds=15, least_seconds=0.02, prepare=None
+):
     """Time functions of no arguments in turn and return rows, one a peer.
 
     Parameters
@@ -34,6 +37,8 @@ def compare(case, what, ours, peers, unit='ms', scale=1e3, rounds=15, least_seco
         Turns; the median counts.
     least_seconds : float
         A turn repeats the call until it has lasted as long.
+    prepare : dict of str to callable or None
+        What is called before each call of a side, ``'ours'`` or a peer's name, and is not timed.
 
     Returns
     -------
@@ -42,14 +47,15 @@ def compare(case, what, ours, peers, unit='ms', scale=1e3, rounds=15, least_seco
         favour.
     """
     sides = {'ours': ours, **{name: peer for name, peer in peers.items() if peer is not None}}
-    repeats = {name: _repeats(call, least_seconds) for name, call in sides.items()}
+    lasts = {
+        name: _prepared(call, prepare[name]) if prepare else partial(_repeated, call)
+        for name, call in sides.items()
+    }
+    repeats = {name: _repeats(last, least_seconds) for name, last in lasts.items()}
     times = {name: [] for name in sides}
     for _ in range(rounds):
-        for name, call in sides.items():
-            start = perf_counter()
-            for _ in range(repeats[name]):
-                call()
-            times[name].append((perf_counter() - start) / repeats[name])
+        for name, last in lasts.items():
+            times[name].append(last(repeats[name]) / repeats[name])
     mine = median(times['ours']) * scale
     rows = []
     for name, peer in peers.items():
@@ -68,11 +74,32 @@ def compare(case, what, ours, peers, unit='ms', scale=1e3, rounds=15, least_seco
     return rows
 
 
-def _repeats(call, least_seconds):
-    call()
+def _repeated(call, times):
+    """Return the seconds that some calls take."""
     start = perf_counter()
-    call()
-    return max(1, int(least_seconds / max(perf_counter() - start, 1e-9)))
+    for _ in range(times):
+        call()
+    return perf_counter() - start
+
+
+def _prepared(call, prepare):
+    """Return a function as `_repeated` of a call that is prepared each time."""
+
+    def last(times):
+        total = 0.0
+        for _ in range(times):
+            prepare()
+            start = perf_counter()
+            call()
+            total += perf_counter() - start
+        return total
+
+    return last
+
+
+def _repeats(last, least_seconds):
+    last(1)
+    return max(1, int(least_seconds / max(last(1), 1e-9)))
 
 
 def main(question, make_rows):
