@@ -130,16 +130,17 @@ class RNNComp(om.ExplicitComponent):
 
     def _traced(self, inputs):
         """Return the run at `inputs`, made once for each input point and set of weights."""
-        x = self._packed({name: inputs[name] for name in inputs})
-        if np.iscomplexobj(x) and not np.any(x.imag):
-            x = x.real
+        point = {name: inputs[name] for name in inputs}
         if (
             self._trace is None
-            or not np.array_equal(x, self._traced_at)
+            or not all(np.array_equal(point[name], at) for name, at in self._traced_at.items())
             or not self._model.is_current(self._trace)
         ):
+            x = self._packed(point)
+            if np.iscomplexobj(x) and not np.any(x.imag):
+                x = x.real
             self._trace = self._model.forward(x)
-            self._traced_at = x
+            self._traced_at = {name: value.copy() for name, value in point.items()}
         return self._trace
 
     def _packed(self, inputs):

@@ -68,11 +68,11 @@ class LayerTrace:
         self._engine = engine
         self._weights = weights
         self._input_sequence = inputs
-        self._recurrence = Recurrence(cell, weights.weight_hh, weights.bias_hh, lengths)
+        self._recurrence = Recurrence(
+            cell, weights.weight_hh, weights.bias_ih, weights.bias_hh, lengths
+        )
         self._gates_shape = (inputs.shape[1], cell.num_gates, weights.weight_hh.shape[1])
         drive = times(inputs, weights.weight_ih.T)
-        if weights.bias_ih is not None:
-            drive = drive + weights.bias_ih
         if initial is None:
             initial = self._zero_states(drive.dtype)
         self._steps = engine.run(self._recurrence, self._by_gates(drive), initial)

@@ -57,8 +57,6 @@ class Trace:
     ----------
     outputs : ndarray (batch_size, seq_len, output_size)
         Outputs.
-    final_state : tuple of ndarray (num_layers, batch_size, hidden_size)
-        States after the last time step: h, and c of an LSTM.
     made_with : tuple
         The very objects passed as weights and normalisations.
     """
@@ -94,7 +92,14 @@ class Trace:
             hidden = layer.hidden
         normalized = times(hidden, weights['head_weight'].T) + weights['head_bias']
         self.outputs = self._counted(batch_first(output_normalization.undo(normalized)))
-        self.final_state = _by_state([layer.final for layer in self._layers])
+
+    @property
+    def final_state(self) -> Arrays:
+        """States after the last time step: h, and c of an LSTM.
+
+        A tuple of ndarray (num_layers, batch_size, hidden_size).
+        """
+        return _by_state([layer.final for layer in self._layers])
 
     @one_blas_thread()
     def jvp(self, d_x: Array, d_state: Arrays | None = None) -> Change:

@@ -39,7 +39,7 @@ def test_engines_agree(engine, cell, nonlinearity, batch_size, with_lengths, bia
     layer = Recurrence(
         cell,
         0.3 * normal((rows, HIDDEN_SIZE)),
-        normal(rows) if bias else None,
+        *((normal(rows), normal(rows)) if bias else (None, None)),
         rng.integers(1, SEQ_LEN + 1, batch_size) if with_lengths else None,
     )
     gates = (SEQ_LEN, batch_size, cell.num_gates, HIDDEN_SIZE)
@@ -49,7 +49,7 @@ def test_engines_agree(engine, cell, nonlinearity, batch_size, with_lengths, bia
         tuple(normal((batch_size, HIDDEN_SIZE)) for _ in range(cell.num_states)) for _ in range(3)
     )
     reference, tested = engine_named('numpy'), engine_named(engine)
-    expected, found = (each.run(layer, drive, initial) for each in (reference, tested))
+    expected, found = (each.run(layer, drive.copy(), initial) for each in (reference, tested))
     assert_same(found.states, expected.states)
     active = layer.active(SEQ_LEN)
     counts = np.ones((SEQ_LEN, batch_size), bool) if active is None else active[..., 0]

@@ -26,15 +26,16 @@ class GRU(Cell):
     def step(self, drive: Array, recurrent: Array, states: Arrays) -> tuple[Arrays, Arrays]:
         """Make one time step (see `Cell.step`)."""
         (h,) = states
-        rz = sigmoid(drive[:, :2] + recurrent[:, :2])
-        r, z = rz[:, 0], rz[:, 1]
-        n = np.tanh(drive[:, 2] + r * recurrent[:, 2])
-        return (n + z * (h - n),), (rz, n, recurrent[:, 2])
+        gates = np.empty_like(drive + recurrent)
+        gates[:, :2] = sigmoid(drive[:, :2] + recurrent[:, :2])
+        r, z = gates[:, 0], gates[:, 1]
+        n = gates[:, 2] = np.tanh(drive[:, 2] + r * recurrent[:, 2])
+        return (n + z * (h - n),), (gates, recurrent[:, 2])
 
     def slopes(self, kept: Arrays, states: Arrays) -> Arrays:
         """Return dh'/d(drive), dh'/d(recurrent) and dh'/dh for all time steps."""
-        rz, n, recurrent_n = kept
-        r, z = rz[..., 0, :], rz[..., 1, :]
+        gates, recurrent_n = kept
+        r, z, n = (gates[..., gate, :] for gate in range(3))
         by_drive = np.empty((*n.shape[:2], 3, n.shape[2]), dtype=n.dtype)
         by_drive[..., 2, :] = (1.0 - z) * (1.0 - n * n)
         by_drive[..., 1, :] = (states[0] - n) * z * (1.0 - z)

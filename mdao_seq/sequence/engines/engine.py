@@ -18,14 +18,15 @@ class Recurrence(NamedTuple):
         Its elementwise part.
     weight_hh : ndarray (num_gates * hidden_size, hidden_size)
         Weights of the hidden state.
-    bias_hh : ndarray (num_gates * hidden_size,) or None
-        Added to their product.
+    bias_ih, bias_hh : ndarray (num_gates * hidden_size,) or None
+        Added to the products of the weights with the input and with the hidden state.
     lengths : ndarray of int64 (batch_size,) or None
         Time steps of each lane: the later ones leave its states as they are. None: all.
     """
 
     cell: Cell
     weight_hh: Array
+    bias_ih: Array | None
     bias_hh: Array | None
     lengths: Array | None = None
 
@@ -80,7 +81,7 @@ class Engine(ABC):
         layer : Recurrence
             The layer.
         drive : ndarray (seq_len, batch_size, num_gates, hidden_size)
-            Products of the input weights with the inputs, biases included.
+            Products of the input weights with the inputs. It may be overwritten.
         initial : tuple of ndarray (batch_size, hidden_size)
             States before the first step.
 

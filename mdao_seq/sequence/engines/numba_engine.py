@@ -82,7 +82,7 @@ class NumbaEngine(Engine):
 
 def _loops(layer: Recurrence, *arrays: Array) -> Loops | None:
     """Return the compiled loops for a layer and arrays, if there are any."""
-    own = [each for each in (layer.weight_hh, layer.bias_hh) if each is not None]
+    own = [each for each in layer[1:4] if each is not None]
     is_real = all(array.dtype == np.float64 for array in (*own, *arrays))
     return LOOPS.get(type(layer.cell)) if is_real else None
 

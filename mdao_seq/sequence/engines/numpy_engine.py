@@ -18,6 +18,8 @@ class NumpyEngine(Engine):
         """Go through all time steps (see `Engine.run`)."""
         weight_hh = layer.weight_hh.T
         active = layer.active(len(drive))
+        if layer.bias_ih is not None:
+            drive = drive + layer.bias_ih.reshape(drive.shape[2:])
         states = initial
         after, kept = [], []
         for t, driven in enumerate(drive):

@@ -21,10 +21,8 @@ class ElmanLoops(Loops):
 
     def run(self, layer, drive, states):
         """Fill in the states (see `Loops.run`)."""
-        flat = layer.flat(drive)
-        if layer.bias_hh is not None:
-            flat = flat + layer.bias_hh
-        _run(flat, layer.weight_hh_t, layer.lengths, _is_relu(layer), *states)
+        bias = layer.bias_ih + layer.bias_hh
+        _run(layer.flat(drive), layer.weight_hh_t, bias, layer.lengths, _is_relu(layer), *states)
         return (states[0][1:],)
 
     def jvp(self, layer, steps, d_drive, d_recurrent, d_states):
@@ -47,7 +45,7 @@ def _is_relu(layer):
 
 
 @compiled
-def _run(drive, weight_hh_t, lengths, is_relu, h):
+def _run(drive, weight_hh_t, bias, lengths, is_relu, h):
     seq_len, batch_size, size = drive.shape
     recurrent = np.empty((batch_size, size))
     for t in range(seq_len):
@@ -58,10 +56,10 @@ def _run(drive, weight_hh_t, lengths, is_relu, h):
                 h1[:] = h[t, b]
             elif is_relu:
                 for j in range(size):
-                    h1[j] = max(driven[j] + product[j], 0.0)
+                    h1[j] = max(driven[j] + product[j] + bias[j], 0.0)
             else:
                 for j in range(size):
-                    h1[j] = tanh(driven[j] + product[j])
+                    h1[j] = tanh(driven[j] + product[j] + bias[j])
 
 
 @compiled

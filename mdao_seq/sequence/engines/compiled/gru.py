@@ -21,28 +21,25 @@ class GRULoops(Loops):
 
     def run(self, layer, drive, states):
         """Fill in the states (see `Loops.run`)."""
-        seq_len, batch_size, _, hidden_size = drive.shape
-        rz = np.empty((seq_len, batch_size, 2, hidden_size))
-        n = np.empty((seq_len, batch_size, hidden_size))
-        recurrent_n = np.empty_like(n)
-        bias_hh = np.zeros(3 * hidden_size) if layer.bias_hh is None else layer.bias_hh
-        kept = layer.flat(rz), n, recurrent_n
-        _run(layer.flat(drive), layer.weight_hh_t, bias_hh, layer.lengths, *states, *kept)
-        return rz, n, recurrent_n
+        recurrent_n = np.empty((*drive.shape[:2], drive.shape[3]))
+        biases = layer.bias_ih, layer.bias_hh
+        flat = layer.flat(drive)
+        _run(flat, layer.weight_hh_t, *biases, layer.lengths, *states, recurrent_n)
+        return drive, recurrent_n
 
     def jvp(self, layer, steps, d_drive, d_recurrent, d_states):
         """Fill in the changes of the states (see `Loops.jvp`)."""
-        rz, n, recurrent_n = steps.kept
-        of_point = steps.states[0], layer.flat(rz), n, recurrent_n
+        gates, recurrent_n = steps.kept
+        of_point = steps.states[0], layer.flat(gates), recurrent_n
         other = np.empty((0, 0, 0)) if d_recurrent is None else layer.flat(d_recurrent)
         flat = layer.flat(d_drive)
         _jvp(flat, other, layer.weight_hh_t, layer.lengths, *of_point, *d_states)
 
     def vjp(self, layer, steps, hidden_bar, states_bar):
         """Return the sensitivities to the products (see `Loops.vjp`)."""
-        rz, n, recurrent_n = steps.kept
-        of_point = steps.states[0], layer.flat(rz), n, recurrent_n
-        drive_bar = np.empty((*rz.shape[:2], 3, rz.shape[3]))
+        gates, recurrent_n = steps.kept
+        of_point = steps.states[0], layer.flat(gates), recurrent_n
+        drive_bar = np.empty_like(gates)
         recurrent_bar = np.empty_like(drive_bar)
         found = layer.flat(drive_bar), layer.flat(recurrent_bar)
         _vjp(hidden_bar, layer.weight_hh, layer.lengths, *of_point, *states_bar, *found)
@@ -50,35 +47,37 @@ class GRULoops(Loops):
 
 
 @compiled
-def _run(drive, weight_hh_t, bias_hh, lengths, h, rz, n, recurrent_n):
-    seq_len, batch_size, rows = drive.shape
+def _run(gates, weight_hh_t, bias_ih, bias_hh, lengths, h, recurrent_n):
+    """Start from the drive in `gates`."""
+    seq_len, batch_size, rows = gates.shape
     size = rows // 3
     recurrent = np.empty((batch_size, rows))
     for t in range(seq_len):
         set_product(recurrent, h[t], weight_hh_t)
         for b in range(batch_size):
-            h0, h1, gate, new, kept = h[t, b], h[t + 1, b], rz[t, b], n[t, b], recurrent_n[t, b]
-            product, driven = recurrent[b], drive[t, b]
+            h0, h1, gate, kept = h[t, b], h[t + 1, b], gates[t, b], recurrent_n[t, b]
+            product = recurrent[b]
             if t >= lengths[b]:
-                h1[:], gate[:], new[:], kept[:] = h0, 0.0, 0.0, 0.0
+                h1[:], gate[:], kept[:] = h0, 0.0, 0.0
                 continue
             for j in range(2 * size):
-                gate[j] = sigmoid(driven[j] + product[j] + bias_hh[j])
+                gate[j] = sigmoid(gate[j] + bias_ih[j] + product[j] + bias_hh[j])
             for j in range(size):
-                kept[j] = product[2 * size + j] + bias_hh[2 * size + j]
-                new[j] = tanh(driven[2 * size + j] + gate[j] * kept[j])
-                h1[j] = new[j] + gate[size + j] * (h0[j] - new[j])
+                k = 2 * size + j
+                kept[j] = product[k] + bias_hh[k]
+                gate[k] = tanh(gate[k] + bias_ih[k] + gate[j] * kept[j])
+                h1[j] = gate[k] + gate[size + j] * (h0[j] - gate[k])
 
 
 @compiled
-def _jvp(d_drive, d_recurrent, weight_hh_t, lengths, h, rz, n, recurrent_n, d_h):
+def _jvp(d_drive, d_recurrent, weight_hh_t, lengths, h, gates, recurrent_n, d_h):
     seq_len, batch_size, rows = d_drive.shape
     size = rows // 3
     recurrent = np.empty((batch_size, rows))
     for t in range(seq_len):
         set_product(recurrent, d_h[t], weight_hh_t)
         for b in range(batch_size):
-            d_h0, d_h1, h0, gate, new = d_h[t, b], d_h[t + 1, b], h[t, b], rz[t, b], n[t, b]
+            d_h0, d_h1, h0, gate = d_h[t, b], d_h[t + 1, b], h[t, b], gates[t, b]
             kept, product, driven = recurrent_n[t, b], recurrent[b], d_drive[t, b]
             if t >= lengths[b]:
                 d_h1[:] = d_h0
@@ -87,27 +86,27 @@ def _jvp(d_drive, d_recurrent, weight_hh_t, lengths, h, rz, n, recurrent_n, d_h)
                 for j in range(rows):
                     product[j] += d_recurrent[t, b, j]
             for j in range(size):
-                r, z = gate[j], gate[size + j]
-                by_n = (1.0 - z) * (1.0 - new[j] * new[j])
+                r, z, n = gate[j], gate[size + j], gate[2 * size + j]
+                by_n = (1.0 - z) * (1.0 - n * n)
                 d_r = driven[j] + product[j]
                 d_z = driven[size + j] + product[size + j]
                 d_n = driven[2 * size + j] + r * product[2 * size + j]
                 d_h1[j] = (
                     z * d_h0[j]
                     + by_n * (d_n + kept[j] * r * (1.0 - r) * d_r)
-                    + (h0[j] - new[j]) * z * (1.0 - z) * d_z
+                    + (h0[j] - n) * z * (1.0 - z) * d_z
                 )
 
 
 @compiled
-def _vjp(hidden_bar, weight_hh, lengths, h, rz, n, recurrent_n, h_bar, drive_bar, recurrent_bar):
+def _vjp(hidden_bar, weight_hh, lengths, h, gates, recurrent_n, h_bar, drive_bar, recurrent_bar):
     """Go back from the sensitivity to the last state, `h_bar`, which changes."""
     seq_len, batch_size, rows = drive_bar.shape
     size = rows // 3
     direct = np.empty((batch_size, size))
     for t in range(seq_len - 1, -1, -1):
         for b in range(batch_size):
-            h0, gate, new, kept = h[t, b], rz[t, b], n[t, b], recurrent_n[t, b]
+            h0, gate, kept = h[t, b], gates[t, b], recurrent_n[t, b]
             h1_bar, now, past = h_bar[b], hidden_bar[t, b], direct[b]
             driven, product = drive_bar[t, b], recurrent_bar[t, b]
             if t >= lengths[b]:
@@ -116,11 +115,11 @@ def _vjp(hidden_bar, weight_hh, lengths, h, rz, n, recurrent_n, h_bar, drive_bar
                 product[:] = 0.0
                 continue
             for j in range(size):
-                r, z = gate[j], gate[size + j]
+                r, z, n = gate[j], gate[size + j], gate[2 * size + j]
                 by_h = h1_bar[j] + now[j]
-                by_n = by_h * (1.0 - z) * (1.0 - new[j] * new[j])
+                by_n = by_h * (1.0 - z) * (1.0 - n * n)
                 by_r = by_n * kept[j] * r * (1.0 - r)
-                by_z = by_h * (h0[j] - new[j]) * z * (1.0 - z)
+                by_z = by_h * (h0[j] - n) * z * (1.0 - z)
                 driven[j], driven[size + j], driven[2 * size + j] = by_r, by_z, by_n
                 product[j], product[size + j], product[2 * size + j] = by_r, by_z, by_n * r
                 past[j] = by_h * z

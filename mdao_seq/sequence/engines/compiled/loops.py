@@ -10,7 +10,7 @@ from mdao_seq.sequence.engines.engine import Recurrence, Steps
 
 
 class CompiledLayer:
-    """A layer as compiled code takes it: contiguous matrices, and a length for every lane.
+    """A layer as compiled code takes it: contiguous, with biases, and a length for every lane.
 
     Parameters
     ----------
@@ -25,7 +25,9 @@ class CompiledLayer:
     def __init__(self, layer: Recurrence, seq_len: int, batch_size: int):
         self.cell = layer.cell
         self.weight_hh = np.ascontiguousarray(layer.weight_hh)
-        self.bias_hh = layer.bias_hh
+        none = np.zeros(len(layer.weight_hh))
+        self.bias_ih = none if layer.bias_ih is None else layer.bias_ih
+        self.bias_hh = none if layer.bias_hh is None else layer.bias_hh
         lengths = np.full(batch_size, seq_len) if layer.lengths is None else layer.lengths
         self.lengths = lengths.astype(np.int64)
 
@@ -55,7 +57,7 @@ class Loops(ABC):
 
     @abstractmethod
     def run(self, layer: CompiledLayer, drive: Array, states: Arrays) -> Arrays:
-        """Fill in the states; return what `Cell.step` keeps, over time."""
+        """Fill in the states; return what `Cell.step` keeps, over time, where `drive` was."""
 
     @abstractmethod
     def jvp(

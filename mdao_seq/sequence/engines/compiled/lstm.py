@@ -21,13 +21,10 @@ class LSTMLoops(Loops):
 
     def run(self, layer, drive, states):
         """Fill in the states (see `Loops.run`)."""
-        gates = np.empty_like(drive)
         tanh_c = np.empty((*drive.shape[:2], drive.shape[3]))
-        flat = layer.flat(drive)
-        if layer.bias_hh is not None:
-            flat = flat + layer.bias_hh
-        _run(flat, layer.weight_hh_t, layer.lengths, *states, layer.flat(gates), tanh_c)
-        return gates, tanh_c
+        bias = layer.bias_ih + layer.bias_hh
+        _run(layer.flat(drive), layer.weight_hh_t, bias, layer.lengths, *states, tanh_c)
+        return drive, tanh_c
 
     def jvp(self, layer, steps, d_drive, d_recurrent, d_states):
         """Fill in the changes of the states (see `Loops.jvp`)."""
@@ -47,24 +44,25 @@ class LSTMLoops(Loops):
 
 
 @compiled
-def _run(drive, weight_hh_t, lengths, h, c, gates, tanh_c):
-    seq_len, batch_size, rows = drive.shape
+def _run(gates, weight_hh_t, bias, lengths, h, c, tanh_c):
+    """Start from the drive in `gates`."""
+    seq_len, batch_size, rows = gates.shape
     size = rows // 4
     recurrent = np.empty((batch_size, rows))
     for t in range(seq_len):
         set_product(recurrent, h[t], weight_hh_t)
         for b in range(batch_size):
             h1, c0, c1 = h[t + 1, b], c[t, b], c[t + 1, b]
-            gate, product, driven, tanh_c1 = gates[t, b], recurrent[b], drive[t, b], tanh_c[t, b]
+            gate, product, tanh_c1 = gates[t, b], recurrent[b], tanh_c[t, b]
             if t >= lengths[b]:
                 h1[:], c1[:], gate[:], tanh_c1[:] = h[t, b], c0, 0.0, 0.0
                 continue
             for j in range(2 * size):
-                gate[j] = sigmoid(driven[j] + product[j])
+                gate[j] = sigmoid(gate[j] + product[j] + bias[j])
             for j in range(2 * size, 3 * size):
-                gate[j] = tanh(driven[j] + product[j])
+                gate[j] = tanh(gate[j] + product[j] + bias[j])
             for j in range(3 * size, rows):
-                gate[j] = sigmoid(driven[j] + product[j])
+                gate[j] = sigmoid(gate[j] + product[j] + bias[j])
             for j in range(size):
                 c1[j] = gate[size + j] * c0[j] + gate[j] * gate[2 * size + j]
                 tanh_c1[j] = tanh(c1[j])
