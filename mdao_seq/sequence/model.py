@@ -168,6 +168,11 @@ class SequenceModel:
         return self.hidden_size * self.num_layers
 
     @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of what `forward` takes and gives as a state: h, and c of an LSTM."""
+        return ('h', 'c')[: self._cell.num_states]
+
+    @property
     def num_weights(self) -> int:
         """Number of scalar weights."""
         return sum(weight.size for weight in self._weights.values())

@@ -34,7 +34,12 @@ def runs(monkeypatch):
     """Return a list that grows by one with each run of a network."""
     made = []
     real = SequenceModel.forward
-    monkeypatch.setattr(SequenceModel, 'forward', lambda *args: made.append(1) or real(*args))
+
+    def forward(*args, **options):
+        made.append(1)
+        return real(*args, **options)
+
+    monkeypatch.setattr(SequenceModel, 'forward', forward)
     return made
 
 
@@ -334,3 +339,64 @@ def test_perturbations_ride_in_the_batch_axis(runs, monkeypatch):
     for key, in_chunks in partials_of(problem).items():
         np.testing.assert_allclose(in_chunks, differenced[key], rtol=1e-9, atol=1e-12)
     assert len(runs) > 1
+
+
+STATES = {'initial_state': 'input', 'final_state': True}
+
+
+@every_cell
+def test_derivatives_of_and_by_states(cell, nonlinearity):
+    model = small_model(cell, nonlinearity)
+    check_derivatives(lambda: rnn_comp(model, batch_size=2, **STATES))
+    check_derivatives(lambda: rnn_comp(model, batch_size=2, final_state=True))
+    check_derivatives(lambda: rnn_comp(model, batch_size=2, initial_state='input'))
+
+
+def whole_and_chained(model, at=4, seq_len=6):
+    """Return a problem of one component, and one of two that are segments of the same sequence."""
+    whole, chained = om.Problem(reports=False), om.Problem(reports=False)
+    whole.model.add_subsystem('rnn', RNNComp(model=model, seq_len=seq_len))
+    first = RNNComp(model=model, seq_len=at, final_state=True)
+    second = RNNComp(model=model, seq_len=seq_len - at, initial_state='input')
+    chained.model.add_subsystem('first', first)
+    chained.model.add_subsystem('second', second)
+    for state in model.state_names:
+        chained.model.connect(f'first.{state}n', f'second.{state}0')
+    rng = np.random.default_rng(0)
+    speed = rng.standard_normal((1, seq_len))
+    for problem in (whole, chained):
+        problem.setup()
+    whole.set_val('rnn.pump', speed)
+    chained.set_val('first.pump', speed[:, :at])
+    chained.set_val('second.pump', speed[:, at:])
+    for problem in (whole, chained):
+        problem.run_model()
+    return whole, chained
+
+
+@pytest.mark.parametrize('cell', ['gru', 'lstm'])
+def test_chained_segments_are_the_whole_sequence(cell):
+    whole, chained = whole_and_chained(tank_model(cell))
+    found, expected = chained.get_val('second.level'), whole.get_val('rnn.level')[:, 4:]
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+    by_first = chained.compute_totals(['second.level'], ['first.pump'])
+    by_whole = whole.compute_totals(['rnn.level'], ['rnn.pump'])['rnn.level', 'rnn.pump']
+    np.testing.assert_allclose(by_first['second.level', 'first.pump'], by_whole[4:, :4], atol=1e-14)
+
+
+def test_states_ride_in_the_batch_axis_too():
+    class HeldRNN(PerOutputFD, RNNComp):
+        def setup_partials(self):
+            self.matrix_free = False
+            self.declare_partials('*', '*', method='fd', form='central', step=1e-4)
+
+    model = small_model('lstm', num_layers=2)
+    options = {'model': model, 'batch_size': 2, 'seq_len': 3, **STATES}
+    exact, differenced = (problem_with(cls(**options)) for cls in (RNNComp, HeldRNN))
+    of, wrt = ['comp.level', 'comp.hn', 'comp.cn'], ['comp.h0', 'comp.c0', 'comp.speed']
+    expected = exact.compute_totals(of, wrt)
+    with count_calls(differenced) as counts:
+        found = differenced.compute_totals(of, wrt)
+    assert counts.total_calls('comp', 'fd', 'compute_batch') >= 1
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, rtol=1e-6, atol=1e-6)
