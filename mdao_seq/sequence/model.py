@@ -15,7 +15,8 @@ from mdao_seq.sequence.engines import AUTO, check_engine, engine_named
 from mdao_seq.sequence.errors import InputError
 from mdao_seq.sequence.normalization import Normalization
 from mdao_seq.sequence.signal import Signal, refuse_repeats, signals
-from mdao_seq.sequence.tensors import packed, unpacked
+from mdao_seq.sequence.tensors import check_state, checked_lengths, packed, unpacked
+from mdao_seq.sequence.torch_weights import joined, read_state_dict, split
 from mdao_seq.sequence.trace import Trace
 from mdao_seq.sequence.training import History, train
 from mdao_seq.sequence.weight_file import read_model_file, write_model_file
@@ -274,7 +275,7 @@ class SequenceModel:
                 f'x has shape {x.shape}; it must be (batch_size, seq_len, {self.input_size})'
             )
         if state is not None:
-            self._check_state(state, x.shape[0])
+            check_state(state, self._cell, (self.num_layers, x.shape[0], self.hidden_size))
         return Trace(
             engine_named(self._engine),
             self._cell,
@@ -283,7 +284,7 @@ class SequenceModel:
             self.output_normalization,
             x,
             state,
-            None if lengths is None else _checked_lengths(lengths, x.shape[:2]),
+            None if lengths is None else checked_lengths(lengths, x.shape[:2]),
         )
 
     def step(
@@ -316,15 +317,6 @@ class SequenceModel:
             )
         trace = self.forward(x[:, np.newaxis], state=state)
         return trace.outputs[:, 0], trace.final_state
-
-    def _check_state(self, state: tuple[Array, ...], batch_size: int) -> None:
-        shape = (self.num_layers, batch_size, self.hidden_size)
-        number = self._cell.num_states
-        if len(state) != number or any(each.shape != shape for each in state):
-            raise InputError(
-                f'state has {len(state)} array(s) of shape {[np.shape(each) for each in state]}; a '
-                f'{self.cell} has {number} of (num_layers, batch_size, hidden_size) = {shape}'
-            )
 
     def is_current(self, trace: Trace) -> bool:
         """Return whether `forward` would make this trace again from its inputs."""
@@ -409,6 +401,73 @@ class SequenceModel:
             progress=progress,
         )
 
+    @classmethod
+    def from_torch(
+        cls,
+        state_dict: Mapping[str, Any] | str | os.PathLike[str],
+        inputs: str | Signal | Iterable[str | Signal],
+        outputs: str | Signal | Iterable[str | Signal],
+        static_inputs: str | Signal | Iterable[str | Signal] = (),
+        nonlinearity: str = 'tanh',
+    ) -> 'SequenceModel':
+        """Return the network of a PyTorch module.
+
+        Parameters
+        ----------
+        state_dict : mapping or path-like
+            ``module.state_dict()`` of a module with one ``torch.nn.RNN``, ``GRU`` or ``LSTM`` and
+            one ``torch.nn.Linear`` behind it, or the safetensors file of one. Cell and sizes are
+            told by the weights, which become float64.
+        inputs, outputs, static_inputs : str, Signal, or iterable of those
+            What the columns of its input and output mean, in their order.
+        nonlinearity : {'tanh', 'relu'}
+            Of a ``torch.nn.RNN``, whose weights do not tell.
+
+        Returns
+        -------
+        SequenceModel
+            With no normalisation, as the module.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        WeightFileError
+            If it is no safetensors file.
+        ValueError
+            If the weights are not of such a module, or not of so many inputs and outputs.
+        """
+        cell, weights = split(read_state_dict(state_dict))
+        model = cls(
+            inputs,
+            outputs,
+            static_inputs,
+            cell=cell,
+            hidden_size=weights['weight_hh_l0'].shape[1],
+            num_layers=sum(name.startswith('weight_hh_l') for name in weights),
+            nonlinearity=nonlinearity,
+            bias='bias_ih_l0' in weights,
+        )
+        model.weights = weights
+        return model
+
+    def to_torch(self) -> dict[str, Array]:
+        """Return the weights as the state dict of a PyTorch module, the normalisation in them.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``rnn.…`` of a ``torch.nn.RNN``, ``GRU`` or ``LSTM``, ``head.…`` of a
+            ``torch.nn.Linear``; float64. They are loaded by ``module.load_state_dict({name:
+            torch.from_numpy(value) for name, value in model.to_torch().items()})``.
+
+        Raises
+        ------
+        ValueError
+            If the layers have no biases, and the inputs means to subtract.
+        """
+        return joined(self)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write signals, weights and normalisation to a safetensors file.
 
@@ -442,19 +501,3 @@ class SequenceModel:
             version not known here.
         """
         return read_model_file(path, cls)
-
-
-def _checked_lengths(lengths: ArrayLike, shape: tuple[int, ...]) -> Array:
-    batch_size, seq_len = shape
-    given = np.asarray(lengths)
-    if given.shape != (batch_size,) or not np.issubdtype(given.dtype, np.integer):
-        raise InputError(
-            f'lengths are {given.dtype} of shape {given.shape}; they must be integers of shape '
-            f'(batch_size,) = ({batch_size},)'
-        )
-    if given.min() < 1 or given.max() > seq_len:
-        lane = int(np.argmax((given < 1) | (given > seq_len)))
-        raise InputError(
-            f'lengths[{lane}] = {given[lane]}: must be within 1 and seq_len = {seq_len}'
-        )
-    return given.astype(np.int64)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mdao_seq.sequence.cells.cell import Array
+from mdao_seq.sequence.cells.cell import Array, Arrays, Cell
 from mdao_seq.sequence.errors import InputError
 from mdao_seq.sequence.signal import Signal
 
@@ -60,6 +60,45 @@ def unpacked(signals: Sequence[Signal], tensor: Array) -> dict[str, Array]:
         signal.name: np.ascontiguousarray(tensor[..., column])
         for column, signal in enumerate(signals)
     }
+
+
+def check_state(state: Arrays, cell: Cell, shape: tuple[int, ...]) -> None:
+    """Raise an InputError if a state is not one of a cell, each array of this shape."""
+    if len(state) != cell.num_states or any(each.shape != shape for each in state):
+        raise InputError(
+            f'state has {len(state)} array(s) of shape {[np.shape(each) for each in state]}; a '
+            f'{cell.name} has {cell.num_states} of (num_layers, batch_size, hidden_size) = {shape}'
+        )
+
+
+def checked_lengths(lengths: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Return the lengths of sequences as int64.
+
+    Parameters
+    ----------
+    lengths : array_like of int (batch_size,)
+        As they were given.
+    shape : (int, int)
+        batch_size and seq_len, within which they must be.
+
+    Raises
+    ------
+    InputError
+        If they are not; it names the sequence.
+    """
+    batch_size, seq_len = shape
+    given = np.asarray(lengths)
+    if given.shape != (batch_size,) or not np.issubdtype(given.dtype, np.integer):
+        raise InputError(
+            f'lengths are {given.dtype} of shape {given.shape}; they must be integers of shape '
+            f'(batch_size,) = ({batch_size},)'
+        )
+    if given.min() < 1 or given.max() > seq_len:
+        lane = int(np.argmax((given < 1) | (given > seq_len)))
+        raise InputError(
+            f'lengths[{lane}] = {given[lane]}: must be within 1 and seq_len = {seq_len}'
+        )
+    return given.astype(np.int64)
 
 
 def _check_names(what: str, expected: list[str], values: Mapping[str, ArrayLike]) -> None:
