@@ -1,4 +1,4 @@
-"""Weights from PyTorch and to it: by stored numbers, and by PyTorch itself where it is installed."""
+"""Weights from PyTorch and to it: by stored numbers, and by itself where it is installed."""
 
 import numpy as np
 import pytest
@@ -99,11 +99,11 @@ def test_what_is_no_such_module_is_named(tensors, message):
 
 
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(FileNotFoundError, match='nothing.safetensors: no such file'):
+    with pytest.raises(FileNotFoundError, match=r'nothing\.safetensors: no such file'):
         SequenceModel.from_torch(tmp_path / 'nothing.safetensors', 'x', 'y')
     pickle = tmp_path / 'module.pt'
     pickle.write_bytes(b'PK\x03\x04 a pickle in a zip')
-    with pytest.raises(WeightFileError, match='module.pt: damaged, or not a safetensors file'):
+    with pytest.raises(WeightFileError, match=r'module\.pt: damaged, or not a safetensors file'):
         SequenceModel.from_torch(pickle, 'x', 'y')
 
 
