@@ -1,6 +1,7 @@
 """What the time loops of all cells are made of: tanh and products with a matrix.
 
-Written so that the compiler vectorises them.
+Written so that the compiler vectorises them. Compiled loops hold copies of these: numba does not
+notice a change here, so touch the loops' files after one.
 """
 
 import math
