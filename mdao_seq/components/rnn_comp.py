@@ -115,8 +115,9 @@ class RNNComp(om.ExplicitComponent):
         trace = self._traced(inputs)
         for column, signal in enumerate(self._model.outputs):
             outputs[signal.name] = trace.outputs[..., column]
-        for name, state in zip(self._state_out, trace.final_state, strict=False):
-            outputs[name] = state
+        if self._state_out:
+            for name, state in zip(self._state_out, trace.final_state, strict=True):
+                outputs[name] = state
 
     def compute_batch(self, inputs, outputs):
         """Run the network at many points, which ride in the batch axis of its sequences."""
@@ -131,8 +132,9 @@ class RNNComp(om.ExplicitComponent):
             trace = self._model.forward(x[chunk], state=state)
             for column, signal in enumerate(self._model.outputs):
                 _joined(outputs[signal.name])[chunk] = trace.outputs[..., column]
-            for final, after in zip(finals.values(), trace.final_state, strict=False):
-                final[:, chunk] = after
+            if finals:
+                for final, after in zip(finals.values(), trace.final_state, strict=True):
+                    final[:, chunk] = after
         for name, final in finals.items():
             points = outputs[name]
             points[:] = final.reshape(len(final), len(points), -1, final.shape[2]).swapaxes(0, 1)
@@ -165,8 +167,9 @@ class RNNComp(om.ExplicitComponent):
             for name, column in columns_in:
                 static = column >= len(self._model.inputs)
                 d_inputs[name] += x_bar[..., column].sum(axis=1) if static else x_bar[..., column]
+            state_bar = bars.initial_state() if states_in else ()
             for k, name in states_in:
-                d_inputs[name] += bars.initial_state()[k]
+                d_inputs[name] += state_bar[k]
 
     def _states(self, chosen, vector):
         """Return a state of what is chosen of a vector, zeros for the others; None for nothing."""

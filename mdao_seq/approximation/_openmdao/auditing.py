@@ -75,6 +75,8 @@ class Auditor:
     def _label(self, problem):
         """Return the name of a problem, with a number if there was another of this name."""
         name, model = problem['name'], problem['model_ref']()
+        if model is None:
+            return name  # the problem is gone, and nothing tells it from others
         if model not in self._numbers:
             self._models[name] += 1
             self._numbers[model] = self._models[name]

@@ -98,3 +98,12 @@ def set_product(out: Any, x: Any, matrix: Any) -> None:
             x0, m0 = of[k], matrix[k]
             for j in range(width):
                 row[j] += x0 * m0[j]
+
+
+@inlined
+def pull_through(h_bar: Any, product_bar: Any, matrix: Any, direct: Any) -> None:
+    """Set `h_bar` to the sensitivities through the product with the state, and beside it."""
+    set_product(h_bar, product_bar, matrix)
+    for lane in range(h_bar.shape[0]):
+        for j in range(h_bar.shape[1]):
+            h_bar[lane, j] += direct[lane, j]

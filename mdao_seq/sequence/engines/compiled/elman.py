@@ -9,7 +9,7 @@ from a lane's length on leave its state as it is.
 import numpy as np
 
 from mdao_seq.sequence.cells.elman import Elman
-from mdao_seq.sequence.engines.compiled.arithmetic import set_product, tanh
+from mdao_seq.sequence.engines.compiled.arithmetic import pull_through, set_product, tanh
 from mdao_seq.sequence.engines.compiled.compiling import compiled
 from mdao_seq.sequence.engines.compiled.loops import Loops
 
@@ -100,7 +100,4 @@ def _vjp(hidden_bar, weight_hh, lengths, is_relu, h, h_bar, total_bar):
             else:
                 for j in range(size):
                     pulled[j] = (h1_bar[j] + now[j]) * (1.0 - h1[j] * h1[j])
-        set_product(h_bar, total_bar[t], weight_hh)
-        for b in range(batch_size):
-            for j in range(size):
-                h_bar[b, j] += direct[b, j]
+        pull_through(h_bar, total_bar[t], weight_hh, direct)

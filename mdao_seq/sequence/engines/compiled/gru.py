@@ -9,7 +9,7 @@ one another, r, z, n. Steps from a lane's length on leave its state as it is.
 import numpy as np
 
 from mdao_seq.sequence.cells.gru import GRU
-from mdao_seq.sequence.engines.compiled.arithmetic import set_product, sigmoid, tanh
+from mdao_seq.sequence.engines.compiled.arithmetic import pull_through, set_product, sigmoid, tanh
 from mdao_seq.sequence.engines.compiled.compiling import compiled
 from mdao_seq.sequence.engines.compiled.loops import Loops
 
@@ -123,7 +123,4 @@ def _vjp(hidden_bar, weight_hh, lengths, h, gates, recurrent_n, h_bar, drive_bar
                 driven[j], driven[size + j], driven[2 * size + j] = by_r, by_z, by_n
                 product[j], product[size + j], product[2 * size + j] = by_r, by_z, by_n * r
                 past[j] = by_h * z
-        set_product(h_bar, recurrent_bar[t], weight_hh)
-        for b in range(batch_size):
-            for j in range(size):
-                h_bar[b, j] += direct[b, j]
+        pull_through(h_bar, recurrent_bar[t], weight_hh, direct)

@@ -9,7 +9,7 @@ one another, i, f, g, o. Steps from a lane's length on leave its states as they 
 import numpy as np
 
 from mdao_seq.sequence.cells.lstm import LSTM
-from mdao_seq.sequence.engines.compiled.arithmetic import set_product, sigmoid, tanh
+from mdao_seq.sequence.engines.compiled.arithmetic import pull_through, set_product, sigmoid, tanh
 from mdao_seq.sequence.engines.compiled.compiling import compiled
 from mdao_seq.sequence.engines.compiled.loops import Loops
 
@@ -128,7 +128,4 @@ def _vjp(hidden_bar, weight_hh, lengths, c, gates, tanh_c, h_bar, c_bar, gates_b
                 pulled[3 * size + j] = by_h * tanh_c1[j] * o * (1.0 - o)
                 c1_bar[j] = by_c * f
                 past[j] = 0.0
-        set_product(h_bar, gates_bar[t], weight_hh)
-        for b in range(batch_size):
-            for j in range(size):
-                h_bar[b, j] += direct[b, j]
+        pull_through(h_bar, gates_bar[t], weight_hh, direct)
