@@ -1,0 +1,222 @@
+"""A recurrent network of arrays: its weights, its runs and single steps."""
+
+from collections.abc import Mapping
+from numbers import Integral
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mdao_seq.sequence.cells import make_cell
+from mdao_seq.sequence.cells.cell import Array
+from mdao_seq.sequence.engines import check_engine, engine_named
+from mdao_seq.sequence.errors import InputError
+from mdao_seq.sequence.normalization import Normalization
+from mdao_seq.sequence.tensors import check_state, checked_lengths
+from mdao_seq.sequence.trace import Trace
+from mdao_seq.sequence.weights import checked_weights, initial_weights, weight_shapes
+
+
+class Network:
+    """Layers of one cell, a linear head, and the normalisation before and behind them.
+
+    `SequenceModel` gives its columns names, and describes the parameters.
+
+    Parameters
+    ----------
+    input_size, output_size : int
+        Columns of the inputs and of the outputs.
+    cell, hidden_size, num_layers, nonlinearity, bias, seed, engine
+        As of `SequenceModel`.
+
+    Attributes
+    ----------
+    input_normalization, output_normalization : Normalization
+        They change nothing until they are set.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is wrong; the message names it.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        *,
+        cell: str,
+        hidden_size: int,
+        num_layers: int,
+        nonlinearity: str,
+        bias: bool,
+        seed: int,
+        engine: str,
+    ):
+        for name, value in (('hidden_size', hidden_size), ('num_layers', num_layers)):
+            if not isinstance(value, Integral) or value < 1:
+                raise ValueError(f'{name} = {value!r}: must be an integer of at least 1')
+        self._cell = make_cell(cell, nonlinearity)
+        self.engine = engine
+        self.hidden_size = int(hidden_size)
+        self.num_layers = int(num_layers)
+        self.bias = bool(bias)
+        self.input_size = input_size
+        self.output_size = output_size
+        self.input_normalization = Normalization.identity(input_size)
+        self.output_normalization = Normalization.identity(output_size)
+        self.weights = initial_weights(self._shapes, hidden_size, seed)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of a copy or a pickle; its weights are again read-only."""
+        self.__dict__.update(state)
+        self.weights = self._weights
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether `fit` has set the normalisation."""
+        return not (self.input_normalization.is_identity and self.output_normalization.is_identity)
+
+    @property
+    def cell(self) -> str:
+        """Name of the cell."""
+        return self._cell.name
+
+    @property
+    def nonlinearity(self) -> str:
+        """Nonlinearity of the cell."""
+        return self._cell.nonlinearity
+
+    @property
+    def engine(self) -> str:
+        """What runs the time loops; assign another to change it."""
+        return self._engine
+
+    @engine.setter
+    def engine(self, name: str) -> None:
+        check_engine(name)
+        self._engine = name
+
+    @property
+    def num_states(self) -> int:
+        """Number of hidden states of a sequence at one time step."""
+        return self.hidden_size * self.num_layers
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of what `forward` takes and gives as a state: h, and c of an LSTM."""
+        return ('h', 'c')[: self._cell.num_states]
+
+    @property
+    def num_weights(self) -> int:
+        """Number of scalar weights."""
+        return sum(weight.size for weight in self._weights.values())
+
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """Read-only weights by PyTorch's names; assign a mapping to replace them all.
+
+        `Trace` objects keep the weights that they were made with.
+        """
+        return MappingProxyType(self._weights)
+
+    @weights.setter
+    def weights(self, given: Mapping[str, Array]) -> None:
+        self._weights = checked_weights(self._shapes, given)
+
+    @property
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return weight_shapes(
+            self._cell.num_gates,
+            self.input_size,
+            self.hidden_size,
+            self.num_layers,
+            self.output_size,
+            self.bias,
+        )
+
+    def forward(
+        self,
+        x: Array,
+        weights: Mapping[str, Array] | None = None,
+        state: tuple[Array, ...] | None = None,
+        lengths: ArrayLike | None = None,
+    ) -> Trace:
+        """Run the network and keep what the products with its derivatives need.
+
+        Parameters
+        ----------
+        x : ndarray (batch_size, seq_len, input_size)
+            Inputs in the units of the signals; real or complex.
+        weights : mapping or None
+            Weights to run with, by name; not checked. None: the model's.
+        state : tuple of ndarray (num_layers, batch_size, hidden_size) or None
+            States before the first time step, h (and c of an LSTM), as ``final_state`` of another
+            run. None: zeros.
+        lengths : array_like of int (batch_size,) or None
+            Time steps of each sequence, at least 1; the steps past it give zeros, count in no
+            derivative, and leave the state as it is. None: all have the whole length.
+
+        Returns
+        -------
+        Trace
+            With ``outputs``, ``final_state``, ``jvp`` and ``vjp``.
+
+        Raises
+        ------
+        InputError
+            For a wrong shape.
+        """
+        if x.ndim != 3 or x.shape[2] != self.input_size or 0 in x.shape:
+            raise InputError(
+                f'x has shape {x.shape}; it must be (batch_size, seq_len, {self.input_size})'
+            )
+        if state is not None:
+            check_state(state, self._cell, (self.num_layers, x.shape[0], self.hidden_size))
+        return Trace(
+            engine_named(self._engine),
+            self._cell,
+            self._weights if weights is None else weights,
+            self.input_normalization,
+            self.output_normalization,
+            x,
+            state,
+            None if lengths is None else checked_lengths(lengths, x.shape[:2]),
+        )
+
+    def step(
+        self, x: Array, state: tuple[Array, ...] | None = None
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Make one time step.
+
+        Parameters
+        ----------
+        x : ndarray (batch_size, input_size)
+            Inputs of this step in the units of the signals; real or complex.
+        state : tuple of ndarray (num_layers, batch_size, hidden_size) or None
+            As the step before returned it. None: zeros, before the first.
+
+        Returns
+        -------
+        y : ndarray (batch_size, output_size)
+            Outputs of this step, in the units of the signals.
+        state : tuple of ndarray (num_layers, batch_size, hidden_size)
+            States after it.
+
+        Raises
+        ------
+        InputError
+            For a wrong shape.
+        """
+        if x.ndim != 2:
+            raise InputError(
+                f'x has shape {x.shape}; of one step it must be (batch_size, {self.input_size})'
+            )
+        trace = self.forward(x[:, np.newaxis], state=state)
+        return trace.outputs[:, 0], trace.final_state
+
+    def is_current(self, trace: Trace) -> bool:
+        """Return whether `forward` would make this trace again from its inputs."""
+        now = (self._weights, self.input_normalization, self.output_normalization)
+        return all(one is other for one, other in zip(trace.made_with, now, strict=True))
