@@ -50,6 +50,12 @@ class LayerTrace:
 
     Attributes
     ----------
+    weights : LayerWeights
+        The matrices.
+    recurrence : Recurrence
+        What is the same in all time steps.
+    steps : Steps
+        States, and what the derivatives need of each step.
     hidden : ndarray (seq_len, batch_size, hidden_size)
         h after each time step.
     final : tuple of ndarray (batch_size, hidden_size)
@@ -66,20 +72,25 @@ class LayerTrace:
         lengths: Array | None = None,
     ):
         self._engine = engine
-        self._weights = weights
+        self.weights = weights
         self._input_sequence = inputs
-        self._recurrence = Recurrence(
+        self.recurrence = Recurrence(
             cell, weights.weight_hh, weights.bias_ih, weights.bias_hh, lengths
         )
         self._gates_shape = (inputs.shape[1], cell.num_gates, weights.weight_hh.shape[1])
         drive = times(inputs, weights.weight_ih.T)
         if initial is None:
             initial = self._zero_states(drive.dtype)
-        self._steps = engine.run(self._recurrence, self._by_gates(drive), initial)
-        self.hidden = self._steps.states[0][1:]
-        self.final = tuple(state[-1] for state in self._steps.states)
+        self.steps = engine.run(self.recurrence, self._by_gates(drive), initial)
+        self.hidden = self.steps.states[0][1:]
+        self.final = tuple(state[-1] for state in self.steps.states)
 
-    def jvp(self, d_inputs: Array, d_initial: Arrays | None = None) -> tuple[Array, Arrays]:
+    def jvp(
+        self,
+        d_inputs: Array,
+        d_initial: Arrays | None = None,
+        d_weights: LayerWeights | None = None,
+    ) -> tuple[Array, Arrays]:
         """Return the changes of `hidden` and of `final`.
 
         Parameters
@@ -88,6 +99,8 @@ class LayerTrace:
             Change of the inputs.
         d_initial : tuple of ndarray (batch_size, hidden_size) or None
             Change of the states before the first step. None: zeros.
+        d_weights : LayerWeights or None
+            Change of the weights. None: zeros.
 
         Returns
         -------
@@ -96,13 +109,37 @@ class LayerTrace:
         d_final : tuple of ndarray (batch_size, hidden_size)
             Change of `final`.
         """
-        d_drive = times(d_inputs, self._weights.weight_ih.T)
+        d_drive = times(d_inputs, self.weights.weight_ih.T)
+        d_drive = self._by_gates(d_drive)
         if d_initial is None:
             d_initial = self._zero_states(d_drive.dtype)
-        d_states = self._engine.jvp(
-            self._recurrence, self._steps, self._by_gates(d_drive), None, d_initial
-        )
+        d_recurrent = None
+        if d_weights is not None:
+            d_by_weights, d_recurrent = self.product_changes(d_weights)
+            d_drive = d_drive + d_by_weights
+        d_states = self._engine.jvp(self.recurrence, self.steps, d_drive, d_recurrent, d_initial)
         return d_states[0][1:], tuple(state[-1] for state in d_states)
+
+    def product_changes(self, d_weights: LayerWeights) -> tuple[Array, Array]:
+        """Return how the products of the weights change with these, at unchanged states.
+
+        Parameters
+        ----------
+        d_weights : LayerWeights
+            Change of the weights.
+
+        Returns
+        -------
+        d_drive, d_recurrent : ndarray (seq_len, batch_size, num_gates, hidden_size)
+            Changes of the products with the inputs, and with h before each step.
+        """
+        d_drive = times(self._input_sequence, d_weights.weight_ih.T)
+        d_recurrent = times(self.steps.states[0][:-1], d_weights.weight_hh.T)
+        if d_weights.bias_ih is not None:
+            d_drive = d_drive + d_weights.bias_ih
+        if d_weights.bias_hh is not None:
+            d_recurrent = d_recurrent + d_weights.bias_hh
+        return self._by_gates(d_drive), self._by_gates(d_recurrent)
 
     def vjp(self, hidden_bar: Array, final_bar: Arrays | None = None) -> 'LayerSensitivities':
         """Sweep back through time.
@@ -122,11 +159,25 @@ class LayerTrace:
         if final_bar is None:
             final_bar = self._zero_states(hidden_bar.dtype)
         drive_bar, recurrent_bar, initial_bar = self._engine.vjp(
-            self._recurrence, self._steps, hidden_bar, final_bar
+            self.recurrence, self.steps, hidden_bar, final_bar
         )
-        before = self._steps.states[0][:-1]
+        return self.sensitivities(drive_bar, recurrent_bar, initial_bar)
+
+    def sensitivities(
+        self, drive_bar: Array, recurrent_bar: Array, initial_bar: Arrays
+    ) -> 'LayerSensitivities':
+        """Return those of this layer that a sweep back has found.
+
+        Parameters
+        ----------
+        drive_bar, recurrent_bar : ndarray (seq_len, batch_size, num_gates, hidden_size)
+            To the products of the weights with the inputs, and with h before each step.
+        initial_bar : tuple of ndarray (batch_size, hidden_size)
+            To the states before the first step.
+        """
+        before = self.steps.states[0][:-1]
         return LayerSensitivities(
-            self._weights, self._input_sequence, before, drive_bar, recurrent_bar, initial_bar
+            self.weights, self._input_sequence, before, drive_bar, recurrent_bar, initial_bar
         )
 
     def _by_gates(self, drive: Array) -> Array:
@@ -135,7 +186,7 @@ class LayerTrace:
     def _zero_states(self, dtype: np.dtype) -> Arrays:
         batch_size, _, hidden_size = self._gates_shape
         zero = np.zeros((batch_size, hidden_size), dtype=dtype)
-        return (zero,) * self._recurrence.cell.num_states
+        return (zero,) * self.recurrence.cell.num_states
 
 
 class LayerSensitivities:

@@ -19,9 +19,9 @@ from mdao_seq.sequence.weight_file import read_model_file, write_model_file
 class SequenceModel(Network):
     """A recurrent network from named sequences to named sequences.
 
-    Layers of one cell (see `mdao_seq.sequence.cells`) from zero states, a linear head, and the
-    normalisation of every signal, which is part of the network: values go in and come out in the
-    signals' units. Numerics are float64; complex inputs give complex outputs, for complex step.
+    Layers of one cell (see `mdao_seq.sequence.cells`), a linear head, and the normalisation of
+    every signal, which is part of the network: values go in and come out in the signals' units.
+    Numerics are float64; complex inputs give complex outputs, for complex step.
 
     Parameters
     ----------
@@ -41,6 +41,12 @@ class SequenceModel(Network):
         Of the Elman cell; the others have tanh only.
     bias : bool
         Whether the recurrent layers have biases. The head always has one.
+    feedthrough : bool
+        Whether the head sees the inputs beside the hidden states: an output may follow an input
+        at once.
+    initial_state : {'zeros', 'learned'}
+        States before the first time step, where none are given: zeros, or weights of their own,
+        the same for all sequences.
     seed : int
         Seeds the initial weights, which are uniform in ±1/sqrt(hidden_size) as in PyTorch.
     engine : {'auto', 'numpy', 'numba'}
@@ -82,6 +88,8 @@ class SequenceModel(Network):
         num_layers: int = 1,
         nonlinearity: str = 'tanh',
         bias: bool = True,
+        feedthrough: bool = False,
+        initial_state: str = 'zeros',
         seed: int = 0,
         engine: str = AUTO,
     ):
@@ -99,6 +107,8 @@ class SequenceModel(Network):
             num_layers=num_layers,
             nonlinearity=nonlinearity,
             bias=bias,
+            feedthrough=feedthrough,
+            initial_state=initial_state,
             seed=seed,
             engine=engine,
         )

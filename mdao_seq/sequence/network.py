@@ -12,9 +12,11 @@ from mdao_seq.sequence.cells import make_cell
 from mdao_seq.sequence.cells.cell import Array
 from mdao_seq.sequence.engines import check_engine, engine_named
 from mdao_seq.sequence.errors import InputError
+from mdao_seq.sequence.input_range import InputRange
 from mdao_seq.sequence.normalization import Normalization
-from mdao_seq.sequence.tensors import check_state, checked_lengths
+from mdao_seq.sequence.tensors import check_num_steps, check_state, checked_lengths
 from mdao_seq.sequence.trace import Trace
+from mdao_seq.sequence.truncated_trace import TruncatedTrace
 from mdao_seq.sequence.weights import checked_weights, initial_weights, weight_shapes
 
 
@@ -27,13 +29,15 @@ class Network:
     ----------
     input_size, output_size : int
         Columns of the inputs and of the outputs.
-    cell, hidden_size, num_layers, nonlinearity, bias, seed, engine
+    cell, hidden_size, num_layers, nonlinearity, bias, feedthrough, initial_state, seed, engine
         As of `SequenceModel`.
 
     Attributes
     ----------
     input_normalization, output_normalization : Normalization
         They change nothing until they are set.
+    input_range : InputRange or None
+        What the inputs were in training. None: not known.
 
     Raises
     ------
@@ -51,9 +55,13 @@ class Network:
         num_layers: int,
         nonlinearity: str,
         bias: bool,
+        feedthrough: bool,
+        initial_state: str,
         seed: int,
         engine: str,
     ):
+        if initial_state not in ('zeros', 'learned'):
+            raise ValueError(f"initial_state {initial_state!r} is not one of 'zeros', 'learned'")
         for name, value in (('hidden_size', hidden_size), ('num_layers', num_layers)):
             if not isinstance(value, Integral) or value < 1:
                 raise ValueError(f'{name} = {value!r}: must be an integer of at least 1')
@@ -62,10 +70,13 @@ class Network:
         self.hidden_size = int(hidden_size)
         self.num_layers = int(num_layers)
         self.bias = bool(bias)
+        self.feedthrough = bool(feedthrough)
+        self.initial_state = initial_state
         self.input_size = input_size
         self.output_size = output_size
         self.input_normalization = Normalization.identity(input_size)
         self.output_normalization = Normalization.identity(output_size)
+        self.input_range: InputRange | None = None
         self.weights = initial_weights(self._shapes, hidden_size, seed)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -128,12 +139,14 @@ class Network:
     @property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         return weight_shapes(
-            self._cell.num_gates,
+            self._cell,
             self.input_size,
             self.hidden_size,
             self.num_layers,
             self.output_size,
-            self.bias,
+            bias=self.bias,
+            feedthrough=self.feedthrough,
+            learned_states=self.initial_state == 'learned',
         )
 
     def forward(
@@ -142,6 +155,7 @@ class Network:
         weights: Mapping[str, Array] | None = None,
         state: tuple[Array, ...] | None = None,
         lengths: ArrayLike | None = None,
+        num_steps: int | None = None,
     ) -> Trace:
         """Run the network and keep what the products with its derivatives need.
 
@@ -153,10 +167,13 @@ class Network:
             Weights to run with, by name; not checked. None: the model's.
         state : tuple of ndarray (num_layers, batch_size, hidden_size) or None
             States before the first time step, h (and c of an LSTM), as ``final_state`` of another
-            run. None: zeros.
+            run. None: the learned ones, or zeros.
         lengths : array_like of int (batch_size,) or None
             Time steps of each sequence, at least 1; the steps past it give zeros, count in no
             derivative, and leave the state as it is. None: all have the whole length.
+        num_steps : int or None
+            How many time steps back the derivatives look, at least 1, as in truncated
+            backpropagation through time. None: all of them, which is exact.
 
         Returns
         -------
@@ -167,6 +184,8 @@ class Network:
         ------
         InputError
             For a wrong shape.
+        ValueError
+            For a num_steps that is none.
         """
         if x.ndim != 3 or x.shape[2] != self.input_size or 0 in x.shape:
             raise InputError(
@@ -174,7 +193,9 @@ class Network:
             )
         if state is not None:
             check_state(state, self._cell, (self.num_layers, x.shape[0], self.hidden_size))
-        return Trace(
+        if num_steps is not None:
+            check_num_steps(num_steps)
+        made_of = (
             engine_named(self._engine),
             self._cell,
             self._weights if weights is None else weights,
@@ -184,6 +205,9 @@ class Network:
             state,
             None if lengths is None else checked_lengths(lengths, x.shape[:2]),
         )
+        if num_steps is None or num_steps > x.shape[1]:
+            return Trace(*made_of)
+        return TruncatedTrace(*made_of, num_steps=num_steps)
 
     def step(
         self, x: Array, state: tuple[Array, ...] | None = None
@@ -195,7 +219,7 @@ class Network:
         x : ndarray (batch_size, input_size)
             Inputs of this step in the units of the signals; real or complex.
         state : tuple of ndarray (num_layers, batch_size, hidden_size) or None
-            As the step before returned it. None: zeros, before the first.
+            As the step before returned it. None: before the first.
 
         Returns
         -------

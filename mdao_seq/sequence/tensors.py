@@ -1,6 +1,7 @@
 """From named signals to the tensors of a network, and back."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -99,6 +100,12 @@ def checked_lengths(lengths: ArrayLike, shape: tuple[int, ...]) -> Array:
             f'lengths[{lane}] = {given[lane]}: must be within 1 and seq_len = {seq_len}'
         )
     return given.astype(np.int64)
+
+
+def check_num_steps(num_steps: int) -> None:
+    """Raise a ValueError unless it is an integer of at least 1."""
+    if not isinstance(num_steps, Integral) or num_steps < 1:
+        raise ValueError(f'num_steps = {num_steps!r}: must be an integer of at least 1, or None')
 
 
 def _check_names(what: str, expected: list[str], values: Mapping[str, ArrayLike]) -> None:

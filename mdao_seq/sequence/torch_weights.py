@@ -118,6 +118,11 @@ def joined(model: 'SequenceModel') -> dict[str, Array]:
         If inputs have means to subtract and the layers no biases to do it by.
     """
     weights = {name: np.array(value) for name, value in model.weights.items()}
+    if model.feedthrough or model.initial_state == 'learned':
+        raise ValueError(
+            f'to_torch: feedthrough={model.feedthrough}, initial_state={model.initial_state!r}: a '
+            'torch.nn.LSTM with a torch.nn.Linear has neither a feed-through nor learned states'
+        )
     before, after = model.input_normalization, model.output_normalization
     if not model.bias and np.any(before.mean):
         raise ValueError(

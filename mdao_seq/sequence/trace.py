@@ -5,13 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mdao_seq.sequence.arrays import batch_first, flat, time_first, times
+from mdao_seq.sequence.arrays import batch_first, time_first
 from mdao_seq.sequence.cells.cell import Array, Arrays, Cell
 from mdao_seq.sequence.engines.engine import Engine
+from mdao_seq.sequence.head import HeadTrace
 from mdao_seq.sequence.layer import LayerSensitivities, LayerTrace
 from mdao_seq.sequence.normalization import Normalization
+from mdao_seq.sequence.sensitivities import Sensitivities, by_state
 from mdao_seq.sequence.threads import one_blas_thread
-from mdao_seq.sequence.weights import layer_weights
+from mdao_seq.sequence.weights import INITIAL_STATES, layer_weights, learned_state
 
 
 class Change(NamedTuple):
@@ -48,7 +50,7 @@ class Trace:
     x : ndarray (batch_size, seq_len, input_size)
         Inputs.
     state : tuple of ndarray (num_layers, batch_size, hidden_size) or None
-        States before the first time step. None: zeros.
+        States before the first time step. None: the learned ones, or zeros.
     lengths : ndarray of int (batch_size,) or None
         Time steps of each sequence: the later ones give zeros, and nothing depends on their inputs.
         None: all have `seq_len`.
@@ -59,6 +61,14 @@ class Trace:
         Outputs.
     made_with : tuple
         The very objects passed as weights and normalisations.
+    weights, lengths : mapping, ndarray or None
+        As passed.
+    input_scale, output_scale : ndarray (input_size,), (output_size,)
+        Of the normalisations.
+    layers : list of LayerTrace
+        The layers, the first of them first.
+    head : HeadTrace
+        The head.
     """
 
     @one_blas_thread()
@@ -74,24 +84,28 @@ class Trace:
         lengths: Array | None = None,
     ):
         self.made_with = (weights, input_normalization, output_normalization)
-        self._weights = weights
-        self._input_scale = input_normalization.scale
-        self._output_scale = output_normalization.scale
+        self.weights = weights
+        self.lengths = lengths
+        self.input_scale = input_normalization.scale
+        self.output_scale = output_normalization.scale
         # (batch_size, seq_len, 1); None: all are.
         self._counts = None
         if lengths is not None:
             self._counts = (np.arange(x.shape[1]) < lengths[:, np.newaxis])[..., np.newaxis]
-        self._layers: list[LayerTrace] = []
-        hidden = input_normalization.apply(time_first(x))
-        while f'weight_ih_l{len(self._layers)}' in weights:
-            number = len(self._layers)
-            initial = None if state is None else tuple(each[number] for each in state)
+        self._starts_learned = state is None and INITIAL_STATES[0] in weights
+        if self._starts_learned:
+            state = learned_state(weights, len(x))
+        self.layers: list[LayerTrace] = []
+        normalized = input_normalization.apply(time_first(x))
+        hidden = normalized
+        while f'weight_ih_l{len(self.layers)}' in weights:
+            number = len(self.layers)
             matrices = layer_weights(weights, number)
-            layer = LayerTrace(engine, cell, matrices, hidden, initial, lengths)
-            self._layers.append(layer)
+            layer = LayerTrace(engine, cell, matrices, hidden, _of_layer(state, number), lengths)
+            self.layers.append(layer)
             hidden = layer.hidden
-        normalized = times(hidden, weights['head_weight'].T) + weights['head_bias']
-        self.outputs = self._counted(batch_first(output_normalization.undo(normalized)))
+        self.head = HeadTrace(weights, hidden, normalized)
+        self.outputs = self._counted(batch_first(output_normalization.undo(self.head.outputs)))
 
     @property
     def final_state(self) -> Arrays:
@@ -99,10 +113,15 @@ class Trace:
 
         A tuple of ndarray (num_layers, batch_size, hidden_size).
         """
-        return _by_state([layer.final for layer in self._layers])
+        return by_state([layer.final for layer in self.layers])
 
     @one_blas_thread()
-    def jvp(self, d_x: Array, d_state: Arrays | None = None) -> Change:
+    def jvp(
+        self,
+        d_x: Array,
+        d_state: Arrays | None = None,
+        d_weights: Mapping[str, Array] | None = None,
+    ) -> Change:
         """Return the change of the outputs and of the final state.
 
         Parameters
@@ -111,23 +130,23 @@ class Trace:
             Change of the inputs, in their units.
         d_state : tuple of ndarray (num_layers, batch_size, hidden_size) or None
             Change of the states before the first time step. None: zeros.
+        d_weights : mapping or None
+            Change of all weights, by name. None: zeros.
 
         Returns
         -------
         Change
             Of the outputs, in their units, and of the final state.
         """
-        d_hidden = time_first(d_x) / self._input_scale
-        finals = []
-        for number, layer in enumerate(self._layers):
-            initial = None if d_state is None else tuple(each[number] for each in d_state)
-            d_hidden, d_final = layer.jvp(d_hidden, initial)
-            finals.append(d_final)
-        d_outputs = times(d_hidden, self._weights['head_weight'].T) * self._output_scale
-        return Change(self._counted(batch_first(d_outputs)), _by_state(finals))
+        d_inputs = time_first(d_x) / self.input_scale
+        if d_weights is not None and self._starts_learned:
+            d_state = learned_state(d_weights, len(d_x))
+        d_hidden, d_final = self._push(d_inputs, d_state, d_weights)
+        d_outputs = self.head.jvp(d_hidden, d_inputs, d_weights) * self.output_scale
+        return Change(self._counted(batch_first(d_outputs)), d_final)
 
     @one_blas_thread()
-    def vjp(self, y_bar: Array, final_bar: Arrays | None = None) -> 'Sensitivities':
+    def vjp(self, y_bar: Array, final_bar: Arrays | None = None) -> Sensitivities:
         """Sweep back through the network: the transpose of `jvp`.
 
         Parameters
@@ -142,70 +161,37 @@ class Trace:
         Sensitivities
             To the inputs, the states before the first time step and the weights.
         """
-        normalized_bar = time_first(self._counted(y_bar)) * self._output_scale
-        hidden_bar = times(normalized_bar, self._weights['head_weight'])
+        outputs_bar = time_first(self._counted(y_bar)) * self.output_scale
+        found = self._pull(self.head.hidden(outputs_bar), final_bar)
+        return Sensitivities(
+            self.weights, self.input_scale, found, self.head, outputs_bar, self._starts_learned
+        )
+
+    def _push(
+        self, d_inputs: Array, d_state: Arrays | None, d_weights: Mapping[str, Array] | None
+    ) -> tuple[Array, Arrays]:
+        """Return the changes of h of the last layer, over time, and of the final state."""
+        d_hidden = d_inputs
+        finals = []
+        for number, layer in enumerate(self.layers):
+            by_weights = None if d_weights is None else layer_weights(d_weights, number)
+            d_hidden, d_final = layer.jvp(d_hidden, _of_layer(d_state, number), by_weights)
+            finals.append(d_final)
+        return d_hidden, by_state(finals)
+
+    def _pull(self, hidden_bar: Array, final_bar: Arrays | None) -> list[LayerSensitivities]:
+        """Return what a sweep back finds in each layer."""
         found: list[LayerSensitivities] = []
-        for number, layer in reversed(list(enumerate(self._layers))):
-            final = None if final_bar is None else tuple(each[number] for each in final_bar)
-            found.append(layer.vjp(hidden_bar, final))
+        for number, layer in reversed(list(enumerate(self.layers))):
+            found.append(layer.vjp(hidden_bar, _of_layer(final_bar, number)))
             if number:
                 hidden_bar = found[-1].inputs()
-        head_bar = flat(normalized_bar), flat(self._layers[-1].hidden)
-        return Sensitivities(self._weights, self._input_scale, found[::-1], head_bar)
+        return found[::-1]
 
     def _counted(self, values: Array) -> Array:
         """Return (batch_size, seq_len, size) with zeros where a sequence has ended."""
         return values if self._counts is None else np.where(self._counts, values, 0.0)
 
 
-class Sensitivities:
-    """What one sweep back through a network found.
-
-    Parameters
-    ----------
-    weights : mapping
-        Weights of the network.
-    input_scale : ndarray (input_size,)
-        Of the normalisation.
-    layers : list of LayerSensitivities
-        Of each layer.
-    head : (ndarray (steps, output_size), ndarray (steps, hidden_size))
-        Sensitivities to the normalised outputs, and the hidden states that they come from.
-    """
-
-    def __init__(
-        self,
-        weights: Mapping[str, Array],
-        input_scale: Array,
-        layers: list[LayerSensitivities],
-        head: tuple[Array, Array],
-    ):
-        self._weights = weights
-        self._input_scale = input_scale
-        self._layers = layers
-        self._head = head
-
-    @one_blas_thread()
-    def inputs(self) -> Array:
-        """Return those to the inputs, (batch_size, seq_len, input_size), per unit of each."""
-        return batch_first(self._layers[0].inputs() / self._input_scale)
-
-    def initial_state(self) -> Arrays:
-        """Return those to the states before the first step, as these are."""
-        return _by_state([layer.initial for layer in self._layers])
-
-    @one_blas_thread()
-    def weights(self) -> dict[str, Array]:
-        """Return those to the weights, by their names and in their shapes."""
-        normalized_bar, hidden = self._head
-        found = {'head_weight': normalized_bar.T @ hidden, 'head_bias': normalized_bar.sum(axis=0)}
-        for number, layer in enumerate(self._layers):
-            for kind, value in layer.weights()._asdict().items():
-                if value is not None:
-                    found[f'{kind}_l{number}'] = value
-        return {name: found[name] for name in self._weights}
-
-
-def _by_state(layers: list[Arrays]) -> Arrays:
-    """Return each kind of state with the layers along its first axis."""
-    return tuple(np.stack(each) for each in zip(*layers, strict=True))
+def _of_layer(state: Arrays | None, number: int) -> Arrays | None:
+    return None if state is None else tuple(each[number] for each in state)

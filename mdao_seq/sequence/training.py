@@ -11,6 +11,7 @@ from tqdm import tqdm
 from mdao_seq.sequence.adam import Adam
 from mdao_seq.sequence.cells.cell import Array
 from mdao_seq.sequence.errors import InputError, TrainingDiverged
+from mdao_seq.sequence.input_range import InputRange
 from mdao_seq.sequence.normalization import Normalization
 from mdao_seq.sequence.parameters import ParameterVector
 
@@ -90,6 +91,7 @@ def train(
     if model.input_normalization.is_identity and model.output_normalization.is_identity:
         model.input_normalization = Normalization.of(x[training])
         model.output_normalization = Normalization.of(y[training])
+    model.input_range = InputRange.of(x[training]).joined(model.input_range)
 
     run = _Run(model, learning_rate, clip_norm)
     epochs_left = tqdm(range(epochs), disable=_disable(progress), unit='epoch', leave=False)

@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 from mdao_seq._files import replacing
 from mdao_seq.sequence.cells.cell import Array
 from mdao_seq.sequence.errors import WeightFileError
+from mdao_seq.sequence.input_range import InputRange
 from mdao_seq.sequence.normalization import Normalization
 from mdao_seq.sequence.signal import Signal
 
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from mdao_seq.sequence.model import SequenceModel
 
 FORMAT = 'mdao_seq.sequence_model'
-VERSION = 1
+VERSION = 2
+# Architecture that files of version 1 do not have: such a model has none of it.
+_SINCE_2 = {'feedthrough': False, 'initial_state': 'zeros'}
 
 _SIGNALS = ('inputs', 'static_inputs', 'outputs')
-_ARCHITECTURE = ('cell', 'hidden_size', 'num_layers', 'nonlinearity', 'bias')
+_ARCHITECTURE = ('cell', 'hidden_size', 'num_layers', 'nonlinearity', 'bias', *_SINCE_2)
 _NORMALIZATIONS = ('input_normalization', 'output_normalization')
 
 
@@ -45,6 +48,8 @@ def write_model_file(path: str | os.PathLike[str], model: 'SequenceModel') -> No
         normalization = getattr(model, name)
         tensors[f'{name}.mean'] = normalization.mean
         tensors[f'{name}.scale'] = normalization.scale
+    if model.input_range is not None:
+        tensors['input_range.low'], tensors['input_range.high'] = model.input_range
     metadata = {
         'format': FORMAT,
         'version': str(VERSION),
@@ -64,10 +69,10 @@ def read_model_file(path: str | os.PathLike[str], make: 'type[SequenceModel]') -
             f'{file}: its format is {metadata.get("format")!r}, not {FORMAT!r}; SequenceModel.save '
             'writes what can be loaded'
         )
-    if metadata.get('version') != str(VERSION):
+    if metadata.get('version') not in ('1', str(VERSION)):
         raise WeightFileError(
             f'{file}: its format version is {metadata.get("version")!r}; this mdao_seq reads '
-            f'version {VERSION}'
+            f'versions 1 to {VERSION}'
         )
     text = metadata.get('model', '')
     if metadata.get('checksum') != _checksum(text, tensors):
@@ -101,7 +106,8 @@ def _checksum(text: str, tensors: Mapping[str, Array]) -> str:
 def _model(
     description: dict[str, Any], tensors: dict[str, Array], make: 'type[SequenceModel]'
 ) -> 'SequenceModel':
-    arguments: dict[str, Any] = {name: description[name] for name in _ARCHITECTURE}
+    described = _SINCE_2 | description
+    arguments: dict[str, Any] = {name: described[name] for name in _ARCHITECTURE}
     for kind in _SIGNALS:
         arguments[kind] = [Signal(**each) for each in description[kind]]
     model = make(**arguments)
@@ -113,5 +119,10 @@ def _model(
         if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(scale)) and np.all(scale > 0)):
             raise ValueError(f'{name} must be finite, its scale positive')
         setattr(model, name, Normalization(mean, scale))
+    if 'input_range.low' in tensors:
+        input_range = InputRange(tensors.pop('input_range.low'), tensors.pop('input_range.high'))
+        if any(each.shape != (model.input_size,) for each in input_range):
+            raise ValueError(f'input_range has not {model.input_size} inputs')
+        model.input_range = input_range
     model.weights = tensors
     return model

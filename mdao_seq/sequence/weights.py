@@ -4,33 +4,48 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mdao_seq.sequence.cells.cell import Array
+from mdao_seq.sequence.cells.cell import Array, Arrays, Cell
 from mdao_seq.sequence.layer import LayerWeights
+
+# Names of the learned states before the first step, in the order of a cell's states.
+INITIAL_STATES = ('h0', 'c0')
 
 
 def weight_shapes(
-    num_gates: int, input_size: int, hidden_size: int, num_layers: int, output_size: int, bias: bool
+    cell: Cell,
+    input_size: int,
+    hidden_size: int,
+    num_layers: int,
+    output_size: int,
+    *,
+    bias: bool,
+    feedthrough: bool,
+    learned_states: bool,
 ) -> dict[str, tuple[int, ...]]:
     """Return the shape of each weight by its name.
 
-    The names are those of ``torch.nn.LSTM`` (``weight_ih_l0``, …), and ``head_weight`` and
-    ``head_bias`` for the linear head.
+    The names are those of ``torch.nn.LSTM`` (``weight_ih_l0``, …), ``head_weight``, ``head_bias``
+    and ``head_feedthrough`` for the linear head, and ``h0`` and ``c0`` for learned initial states.
 
     Parameters
     ----------
-    num_gates : int
-        Of the cell.
+    cell : Cell
+        Cell of every layer.
     input_size, hidden_size, num_layers, output_size : int
         Of the network.
     bias : bool
         Whether the recurrent layers have biases. The head always has one.
+    feedthrough : bool
+        Whether the head sees the inputs, too.
+    learned_states : bool
+        Whether the states before the first step are weights.
 
     Returns
     -------
     dict
         Shapes by name.
     """
-    rows = num_gates * hidden_size
+    rows = cell.num_gates * hidden_size
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in range(num_layers):
         shapes[f'weight_ih_l{layer}'] = (rows, hidden_size if layer else input_size)
@@ -40,25 +55,61 @@ def weight_shapes(
             shapes[f'bias_hh_l{layer}'] = (rows,)
     shapes['head_weight'] = (output_size, hidden_size)
     shapes['head_bias'] = (output_size,)
+    if feedthrough:
+        shapes['head_feedthrough'] = (output_size, input_size)
+    if learned_states:
+        for name in INITIAL_STATES[: cell.num_states]:
+            shapes[name] = (num_layers, hidden_size)
     return shapes
 
 
 def initial_weights(
     shapes: Mapping[str, tuple[int, ...]], hidden_size: int, seed: int
 ) -> dict[str, Array]:
-    """Draw weights uniformly from ±1/sqrt(hidden_size), as PyTorch does for layers and head."""
+    """Draw weights uniformly from ±1/sqrt(hidden_size), as PyTorch does for layers and head.
+
+    Learned initial states start from zero.
+    """
     rng = np.random.default_rng(seed)
     bound = 1.0 / np.sqrt(hidden_size)
-    return {name: rng.uniform(-bound, bound, shape) for name, shape in shapes.items()}
+    return {
+        name: np.zeros(shape) if name in INITIAL_STATES else rng.uniform(-bound, bound, shape)
+        for name, shape in shapes.items()
+    }
 
 
 def layer_weights(weights: Mapping[str, Array], layer: int) -> LayerWeights:
-    """Return the weights of one layer."""
+    """Return the weights of one layer, of those of a network."""
     return LayerWeights(
         weights[f'weight_ih_l{layer}'],
         weights[f'weight_hh_l{layer}'],
         weights.get(f'bias_ih_l{layer}'),
         weights.get(f'bias_hh_l{layer}'),
+    )
+
+
+def learned_state(weights: Mapping[str, Array], batch_size: int) -> Arrays | None:
+    """Return the learned states before the first step of each sequence, if there are any.
+
+    Parameters
+    ----------
+    weights : mapping
+        Of a network; ``h0`` and ``c0`` of them are (num_layers, hidden_size).
+    batch_size : int
+        Sequences.
+
+    Returns
+    -------
+    tuple of ndarray (num_layers, batch_size, hidden_size), or None
+    """
+    learned = [weights[name] for name in INITIAL_STATES if name in weights]
+    shapes = [(each.shape[0], batch_size, each.shape[1]) for each in learned]
+    return (
+        tuple(
+            np.broadcast_to(each[:, np.newaxis], shape)
+            for each, shape in zip(learned, shapes, strict=True)
+        )
+        or None
     )
 
 

@@ -13,7 +13,7 @@ EVERY_CELL = [
 every_cell = pytest.mark.parametrize(('cell', 'nonlinearity'), EVERY_CELL)
 
 
-def small_model(cell='lstm', nonlinearity='tanh', *, num_layers=2, bias=True, seed=3):
+def small_model(cell='lstm', nonlinearity='tanh', *, num_layers=2, seed=3, **options):
     """Return a network of two sequences and a static input to two outputs, normalised."""
     model = SequenceModel(
         inputs=[Signal('speed', units='rpm'), Signal('valve')],
@@ -23,8 +23,8 @@ def small_model(cell='lstm', nonlinearity='tanh', *, num_layers=2, bias=True, se
         hidden_size=5,
         num_layers=num_layers,
         nonlinearity=nonlinearity,
-        bias=bias,
         seed=seed,
+        **options,
     )
     model.input_normalization = Normalization(np.array([1.0, -0.5, 2.0]), np.array([0.5, 2.0, 3.0]))
     model.output_normalization = Normalization(np.array([3.0, 50.0]), np.array([0.7, 40.0]))

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from mdao_seq import SequenceModel
 from mdao_seq.sequence import weight_file
 from mdao_seq.sequence.errors import WeightFileError
-from tests.sequence.networks import every_cell, small_model
+from tests.sequence.networks import every_cell, small_model, tank_data
 
 
 @pytest.fixture
@@ -48,10 +48,33 @@ def test_round_trip_is_exact(cell, nonlinearity, bias, tmp_path):
     np.testing.assert_array_equal(loaded.forward(x).outputs, model.forward(x).outputs)
 
 
+def test_round_trip_of_a_fitted_model_with_everything(tmp_path):
+    inputs, outputs = tank_data(count=10, seq_len=5)
+    model = SequenceModel(
+        'pump', 'level', 'demand', hidden_size=3, feedthrough=True, initial_state='learned'
+    )
+    model.fit(inputs, outputs, epochs=2)
+    model.save(tmp_path / 'model.safetensors')
+    loaded = SequenceModel.load(tmp_path / 'model.safetensors')
+    np.testing.assert_array_equal(loaded.predict(inputs)['level'], model.predict(inputs)['level'])
+    np.testing.assert_array_equal(loaded.input_range, model.input_range)
+
+
+def test_files_of_version_1_are_read(saved):
+    """They know no feed-through, no learned states and no range of the inputs."""
+    description = json.loads(content(saved)[0]['model'])
+    old = {k: v for k, v in description.items() if k not in ('feedthrough', 'initial_state')}
+    rewrite(saved, {'version': '1', 'model': json.dumps(old)})
+    loaded = SequenceModel.load(saved)
+    assert (loaded.feedthrough, loaded.initial_state, loaded.input_range) == (False, 'zeros', None)
+    x = np.ones((1, 4, 3))
+    np.testing.assert_array_equal(loaded.forward(x).outputs, small_model().forward(x).outputs)
+
+
 def test_file_is_plain_safetensors_under_pytorch_names(saved):
     metadata, tensors = content(saved)
     assert metadata['format'] == 'mdao_seq.sequence_model'
-    assert metadata['version'] == '1'
+    assert metadata['version'] == '2'
     assert json.loads(metadata['model'])['static_inputs'] == [
         {'name': 'demand', 'units': 'm**3/s', 'desc': 'drawn all day'}
     ]
@@ -95,7 +118,7 @@ def test_other_files_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ('metadata', 'message'),
     [
-        ({'version': '2'}, "its format version is '2'; this mdao_seq reads version 1"),
+        ({'version': '3'}, "its format version is '3'; this mdao_seq reads versions 1 to 2"),
         ({'format': 'onnx'}, "its format is 'onnx'"),
         ({'model': '{'}, 'not a whole model'),
         ({'model': '[]'}, 'not a whole model'),

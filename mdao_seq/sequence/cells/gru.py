@@ -47,8 +47,7 @@ class GRU(Cell):
     def jvp(self, slopes: Arrays, d_drive: Array, d_recurrent: Array, d_states: Arrays) -> Arrays:
         """Push a change through one time step (see `Cell.jvp`)."""
         by_drive, by_recurrent, by_h = slopes
-        by_gates = by_drive * d_drive
-        by_gates += by_recurrent * d_recurrent
+        by_gates = by_drive * d_drive + by_recurrent * d_recurrent
         return (by_gates.sum(axis=-2) + by_h * d_states[0],)
 
     def vjp(self, slopes: Arrays, states_bar: Arrays) -> tuple[Array, Array, tuple[Any, ...]]:
