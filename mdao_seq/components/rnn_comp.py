@@ -5,6 +5,10 @@ from pathlib import Path
 import numpy as np
 import openmdao.api as om
 
+from mdao_seq.approximation.holding import hold
+from mdao_seq.components.rnn_options import declare_rnn_options
+from mdao_seq.components.rnn_partials import declare_causal, declare_differences
+from mdao_seq.components.rnn_variables import RNNVariables
 from mdao_seq.sequence.errors import InputError
 from mdao_seq.sequence.model import SequenceModel
 
@@ -17,13 +21,15 @@ class RNNComp(om.ExplicitComponent):
     """Sequences from sequences, through a recurrent network, with exact derivatives.
 
     With x_t the normalised inputs at time step t (static inputs repeated) and h_t, c_t the states
-    of the layers, which start from zero or from inputs,
+    of the layers,
 
-        h_t, c_t = cell(x_t, h_{t-1}, c_{t-1}),   y_t = W h_t + b,
+        h_t, c_t = cell(x_t, h_{t-1}, c_{t-1}),   y_t = W h_t + V x_t + b,
 
-    where y_t is brought back to the units of the outputs (see `SequenceModel`). Matrix-free: a
-    forward product is one sweep through time, a reverse product one sweep back, and the network is
-    run and linearised once for each input point.
+    where y_t is brought back to the units of the outputs (see `SequenceModel`). By default
+    matrix-free: a forward product is one sweep through time, a reverse product one sweep back, and
+    the network is run and linearised once for each input point. The option `partials` has the
+    causal entries of the Jacobian filled in, or differences; `num_steps` truncates derivatives,
+    which are then not those of the outputs: `check_partials` is expected to show it.
 
     Inputs
     ------
@@ -33,11 +39,14 @@ class RNNComp(om.ExplicitComponent):
         Constant over time, in the units of its signal.
     h0, c0 : (num_layers, batch_size, hidden_size)
         States before the first time step, with ``initial_state='input'``; c0 of an LSTM only.
+    <each of model.weights> : its shape
+        With ``weights_as_inputs=True``; they start from those of the model.
 
     Outputs
     -------
     <each of model.outputs> : (batch_size, seq_len)
-        In the units of its signal.
+        In the units of its signal; of the steps of the option `output_steps` only, or
+        (batch_size,) with ``output_steps='last'``.
     hn, cn : (num_layers, batch_size, hidden_size)
         States after the last time step, with ``final_state=True``; cn of an LSTM only. Connected to
         h0 and c0 of another RNNComp of the same model, they chain two segments of a sequence.
@@ -45,183 +54,222 @@ class RNNComp(om.ExplicitComponent):
     Raises
     ------
     openmdao.api.AnalysisError
-        If an input is not finite; it names the component, the input and the entry.
+        If an input is not finite, or outside the range of training with ``outside_range='raise'``;
+        it names the component, the input and the entry.
     FileNotFoundError, mdao_seq.sequence.errors.WeightFileError
         At setup, if the option `model` is a path and no model can be read from it.
+    ValueError
+        At setup, for options that are wrong or do not go together; it names them.
     """
 
     def initialize(self):
         """Declare the options."""
-        self.options.declare(
-            'model',
-            types=(SequenceModel, str, Path),
-            desc='The network, or the path of a file that SequenceModel.save wrote, read at setup.',
-        )
-        self.options.declare(
-            'batch_size',
-            types=int,
-            default=1,
-            lower=1,
-            desc='Sequences that run side by side through the same network.',
-        )
-        self.options.declare('seq_len', types=int, lower=1, desc='Time steps in a sequence.')
-        self.options.declare(
-            'initial_state',
-            values=('zeros', 'input'),
-            default='zeros',
-            desc='States before the first time step: zeros, or the inputs h0 (and c0 of an LSTM).',
-        )
-        self.options.declare(
-            'final_state',
-            types=bool,
-            default=False,
-            desc='Whether the states after the last time step are outputs, hn (and cn of an LSTM).',
-        )
+        declare_rnn_options(self.options)
 
     def setup(self):
         """Declare inputs, and outputs that start at the means of the training data."""
-        model = self.options['model']
-        if not isinstance(model, SequenceModel):
-            try:
-                model = SequenceModel.load(model)
-            except FileNotFoundError as error:
-                raise FileNotFoundError(f'{self.msginfo}: {error}') from None
-        self._model = model
-        self._traced_at = self._trace = None
-        self._shape = (self.options['batch_size'], self.options['seq_len'])
-
-        for signal in self._model.inputs:
-            self.add_input(signal.name, shape=self._shape, units=signal.units, desc=signal.desc)
-        for signal in self._model.static_inputs:
-            self.add_input(signal.name, shape=self._shape[0], units=signal.units, desc=signal.desc)
-        means = self._model.output_normalization.mean
-        for signal, mean in zip(self._model.outputs, means, strict=True):
-            self.add_output(
-                signal.name, val=mean, shape=self._shape, units=signal.units, desc=signal.desc
+        options = self.options
+        self._model = model = self._read_model()
+        self._trace = self._traced_at = None
+        self._told = set()
+        try:
+            self._variables = variables = RNNVariables(
+                model,
+                options['batch_size'],
+                options['seq_len'],
+                output_steps=options['output_steps'],
+                lengths=options['lengths'],
+                initial_state=options['initial_state'] == 'input',
+                final_state=options['final_state'],
+                weights=options['weights_as_inputs'],
             )
-        self._state_in = self._state_out = ()
-        state_shape = (model.num_layers, self._shape[0], model.hidden_size)
-        if self.options['initial_state'] == 'input':
-            self._state_in = tuple(f'{name}0' for name in model.state_names)
-            for name in self._state_in:
-                self.add_input(name, val=0.0, shape=state_shape, desc='before the first time step')
-        if self.options['final_state']:
-            self._state_out = tuple(f'{name}n' for name in model.state_names)
-            for name in self._state_out:
-                self.add_output(name, val=0.0, shape=state_shape, desc='after the last time step')
+        except InputError as error:
+            raise InputError(f'{self.msginfo}: {error}') from None
+        self._check_options()
+        self.matrix_free = options['partials'] == 'matrix_free'
+        if options['partials'] == 'fd':
+            hold(self)
+
+        shape = (variables.batch_size, variables.seq_len)
+        for signal in variables.sequences:
+            self.add_input(signal.name, shape=shape, units=signal.units, desc=signal.desc)
+        for signal in variables.statics:
+            self.add_input(signal.name, shape=shape[0], units=signal.units, desc=signal.desc)
+        start = model.first_state(variables.batch_size)
+        for name, state in zip(variables.states_in, start, strict=False):
+            self.add_input(name, val=state, desc='before the first time step')
+        for name in variables.weights:
+            self.add_input(name, val=model.weights[name], desc='weights of the network')
+        means = model.output_normalization.mean
+        for signal, mean in zip(variables.outputs, means, strict=True):
+            self.add_output(
+                signal.name,
+                val=mean,
+                shape=variables.output_shape,
+                units=signal.units,
+                desc=signal.desc,
+            )
+        for name in variables.states_out:
+            self.add_output(
+                name, val=0.0, shape=variables.state_shape, desc='after the last time step'
+            )
+
+    def setup_partials(self):
+        """Declare the causal entries, or differences; matrix-free there is nothing to declare."""
+        if self.options['partials'] == 'sparse':
+            self._causality, self._filled = declare_causal(self, self._variables)
+        elif self.options['partials'] == 'fd':
+            declare_differences(self, self._variables)
 
     def compute(self, inputs, outputs):
         """Run the network."""
-        trace = self._traced(inputs)
-        for column, signal in enumerate(self._model.outputs):
-            outputs[signal.name] = trace.outputs[..., column]
-        if self._state_out:
-            for name, state in zip(self._state_out, trace.final_state, strict=True):
-                outputs[name] = state
+        self._variables.put(self._traced(inputs), outputs)
 
     def compute_batch(self, inputs, outputs):
         """Run the network at many points, which ride in the batch axis of its sequences."""
-        of_signals = {n: _joined(v) for n, v in inputs.items() if n not in self._state_in}
-        x = self._packed(of_signals)
-        states = [_joined_states(inputs[name]) for name in self._state_in]
-        finals = {name: np.empty_like(_joined_states(outputs[name])) for name in self._state_out}
-        lanes = max(1, LARGEST_BATCH // (x.shape[1] * self._model.num_states))
-        for start in range(0, len(x), lanes):
-            chunk = slice(start, start + lanes)
-            state = tuple(each[:, chunk] for each in states) or None
-            trace = self._model.forward(x[chunk], state=state)
-            for column, signal in enumerate(self._model.outputs):
-                _joined(outputs[signal.name])[chunk] = trace.outputs[..., column]
-            if finals:
-                for final, after in zip(finals.values(), trace.final_state, strict=True):
-                    final[:, chunk] = after
-        for name, final in finals.items():
-            points = outputs[name]
-            points[:] = final.reshape(len(final), len(points), -1, final.shape[2]).swapaxes(0, 1)
+        points = len(next(iter(inputs.values())))
+        if self._variables.weights:
+            # Sequences run side by side share their weights.
+            for k in range(points):
+                one = {name: np.empty_like(value[k]) for name, value in outputs.items()}
+                self._variables.put(self._run({n: v[k] for n, v in inputs.items()}), one)
+                for name, value in one.items():
+                    outputs[name][k] = value
+            return
+        shape = self._variables.state_shape
+        at_once = max(1, LARGEST_BATCH // (np.prod(shape) * self._variables.seq_len))
+        for first in range(0, points, at_once):
+            chunk = slice(first, first + at_once)
+            variables = self._variables.repeated(len(range(points)[chunk]))
+            joined = {name: variables.joined(name, each[chunk]) for name, each in inputs.items()}
+            found = {}
+            variables.put(self._run(joined, variables), found)
+            for name, value in found.items():
+                outputs[name][chunk] = variables.parted(name, value, outputs[name][chunk].shape)
+
+    def compute_partials(self, inputs, partials):
+        """Fill in the causal entries."""
+        if self.options['partials'] != 'sparse':
+            return
+        variables = self._variables
+        trace = self._traced(inputs)
+        self._tell_of_truncation()
+        entries = trace.jacobian(
+            self._causality, len(variables.statics), with_final=bool(variables.states_out)
+        )
+        for key, of, wrt in self._filled:
+            partials[of, wrt] = entries[key]
 
     def compute_jacvec_product(self, inputs, d_inputs, d_outputs, mode):
         """Add the product of the derivatives with `d_inputs`, or their transpose's."""
-        columns_out = self._columns(self._model.outputs, d_outputs)
-        columns_in = self._columns((*self._model.inputs, *self._model.static_inputs), d_inputs)
-        states_out = [(k, n) for k, n in enumerate(self._state_out) if n in d_outputs]
-        states_in = [(k, n) for k, n in enumerate(self._state_in) if n in d_inputs]
-        if not (columns_out or states_out) or not (columns_in or states_in):
+        variables = self._variables
+        if not len(d_inputs) or not len(d_outputs):
             return
         trace = self._traced(inputs)
+        self._tell_of_truncation()
         if mode == 'fwd':
-            d_x = np.zeros((*self._shape, self._model.input_size), dtype=_dtype(d_inputs))
-            for name, column in columns_in:
-                # A static input's change is repeated over time, as the input itself is.
-                d_x[..., column] = d_inputs[name].reshape(self._shape[0], -1)
-            change = trace.jvp(d_x, self._states(states_in, d_inputs))
-            for name, column in columns_out:
-                d_outputs[name] += change.outputs[..., column]
-            for k, name in states_out:
-                d_outputs[name] += change.final_state[k]
+            d_x, d_state, d_weights = variables.change(d_inputs)
+            d_state = None if self.options['truncate'] else d_state
+            variables.add_change(trace.jvp(d_x, d_state, d_weights), d_outputs)
         else:
-            y_bar = np.zeros((*self._shape, self._model.output_size), dtype=_dtype(d_outputs))
-            for name, column in columns_out:
-                y_bar[..., column] = d_outputs[name]
-            bars = trace.vjp(y_bar, self._states(states_out, d_outputs))
-            x_bar = bars.inputs() if columns_in else None
-            for name, column in columns_in:
-                static = column >= len(self._model.inputs)
-                d_inputs[name] += x_bar[..., column].sum(axis=1) if static else x_bar[..., column]
-            state_bar = bars.initial_state() if states_in else ()
-            for k, name in states_in:
-                d_inputs[name] += state_bar[k]
+            bars = trace.vjp(*variables.sensitivity(d_outputs))
+            variables.add_sensitivities(bars, d_inputs, self.options['truncate'])
 
-    def _states(self, chosen, vector):
-        """Return a state of what is chosen of a vector, zeros for the others; None for nothing."""
-        if not chosen:
-            return None
-        shape = vector[chosen[0][1]].shape
-        state = [np.zeros(shape, dtype=_dtype(vector)) for _ in self._model.state_names]
-        for k, name in chosen:
-            state[k] = vector[name]
-        return tuple(state)
+    def _read_model(self):
+        model = self.options['model']
+        if not isinstance(model, str | Path):
+            return model
+        try:
+            return SequenceModel.load(model)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'{self.msginfo}: {error}') from None
 
-    @staticmethod
-    def _columns(signals, variables):
-        """Return (name, column) of those signals that are among the variables."""
-        return [(each.name, k) for k, each in enumerate(signals) if each.name in variables]
+    def _check_options(self):
+        partials = self.options['partials']
+        if partials == 'sparse' and self.options['weights_as_inputs']:
+            raise ValueError(
+                f"{self.msginfo}: partials='sparse' has no entries for weights, on which every "
+                "output depends; with weights_as_inputs=True take 'matrix_free'"
+            )
+        if partials == 'fd' and self.options['num_steps'] is not None:
+            raise ValueError(
+                f"{self.msginfo}: num_steps={self.options['num_steps']} with partials='fd': "
+                'differences look all time steps back; leave num_steps out'
+            )
+        if partials != 'fd' and self.options['fd_steps']:
+            raise ValueError(
+                f'{self.msginfo}: fd_steps with partials={partials!r} would not be used; set '
+                "partials='fd', or leave fd_steps out"
+            )
+        if self.options['truncate'] and self.options['initial_state'] != 'input':
+            raise ValueError(
+                f'{self.msginfo}: truncate=True is about the inputs h0 and c0; there are none '
+                "without initial_state='input'"
+            )
 
     def _traced(self, inputs):
         """Return the run at `inputs`, made once for each input point and set of weights."""
-        point = {name: inputs[name] for name in inputs}
+        point = self._point(inputs, self._variables)
+        arrays = point.arrays()
         if (
             self._trace is None
-            or not all(np.array_equal(point[name], at) for name, at in self._traced_at.items())
-            or not self._model.is_current(self._trace)
+            or not self._model.is_current(self._trace, point.weights)
+            or not all(map(np.array_equal, arrays, self._traced_at))
         ):
-            x = self._packed({n: v for n, v in point.items() if n not in self._state_in})
-            state = tuple(_real_if_it_is(point[name]) for name in self._state_in)
-            self._trace = self._model.forward(_real_if_it_is(x), state=state or None)
-            self._traced_at = {name: value.copy() for name, value in point.items()}
+            self._check_range(point.x)
+            self._trace = self._forward(point, self._variables)
+            self._traced_at = arrays
         return self._trace
 
-    def _packed(self, inputs):
+    def _run(self, inputs, variables=None):
+        variables = variables or self._variables
+        return self._forward(self._point(inputs, variables), variables)
+
+    def _point(self, inputs, variables):
         try:
-            return self._model.pack_inputs(inputs)
+            return variables.point(inputs)
         except InputError as error:
             raise om.AnalysisError(f'{self.msginfo}: {error}') from error
 
+    def _forward(self, point, variables):
+        return self._model.forward(
+            point.x,
+            point.weights,
+            point.state,
+            variables.lengths,
+            self.options['num_steps'],
+        )
 
-def _joined(value):
-    """Join the axis of points and that of sequences, without a copy."""
-    return value.reshape(-1, *value.shape[2:])
+    def _check_range(self, x):
+        """Speak up where an input is outside the range that it had in training."""
+        if self._model.input_range is None or self.options['outside_range'] == 'ignore':
+            return
+        outlier = self._model.input_range.outlier(x, self._variables.lengths)
+        if outlier is None:
+            return
+        name, place = self._variables.input_at(outlier.place)
+        message = (
+            f'input {name!r}{place} = {outlier.value:.6g} is outside the range of training, '
+            f'{outlier.low:.6g} to {outlier.high:.6g}: the network extrapolates'
+        )
+        if self.options['outside_range'] == 'raise':
+            raise om.AnalysisError(
+                f"{self.msginfo}: {message}; bound its design variable, or set outside_range='warn'"
+            )
+        self._tell(name, f'{message}. This is said once.', om.OpenMDAOWarning)
 
+    def _tell_of_truncation(self):
+        if self.options['num_steps'] is not None or self.options['truncate']:
+            self._tell(
+                'truncation',
+                f'num_steps={self.options["num_steps"]}, truncate={self.options["truncate"]}: the '
+                'derivatives are truncated, so that check_partials and check_totals differ from '
+                'them on purpose. This is said once.',
+                om.DerivativesWarning,
+            )
 
-def _joined_states(value):
-    """Return (points, num_layers, batch_size, hidden_size) with the points among the lanes."""
-    points, num_layers, batch_size, hidden_size = value.shape
-    return value.swapaxes(0, 1).reshape(num_layers, points * batch_size, hidden_size)
-
-
-def _real_if_it_is(value):
-    """Return a complex array without imaginary parts as the real one."""
-    return value.real if np.iscomplexobj(value) and not np.any(value.imag) else value
-
-
-def _dtype(vector):
-    return next(iter(vector.values())).dtype
+    def _tell(self, about, message, category):
+        """Warn of something once for each setup."""
+        if about not in self._told:
+            self._told.add(about)
+            om.issue_warning(message, prefix=self.msginfo, category=category)

@@ -51,18 +51,19 @@ class InputRange(NamedTuple):
             return self
         return InputRange(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
-    def outlier(self, x: Array, counted: Array | None = None) -> Outlier | None:
+    def outlier(self, x: Array, lengths: Array | None = None) -> Outlier | None:
         """Return the input that is furthest outside, if there is one.
 
         Parameters
         ----------
         x : ndarray (batch_size, seq_len, input_size)
             Inputs; of complex ones the real parts.
-        counted : ndarray of bool (batch_size, seq_len) or None
-            Which time steps count. None: all.
+        lengths : ndarray of int (batch_size,) or None
+            Time steps of each sequence that count. None: all.
         """
         excess = np.maximum(self.low - x.real, x.real - self.high)
-        if counted is not None:
+        if lengths is not None:
+            counted = np.arange(x.shape[1]) < lengths[:, np.newaxis]
             excess = np.where(counted[..., np.newaxis], excess, 0.0)
         width = self.high - self.low
         excess = excess / np.where(width > 0.0, width, np.maximum(np.abs(self.high), 1.0))

@@ -17,7 +17,7 @@ from mdao_seq.sequence.normalization import Normalization
 from mdao_seq.sequence.tensors import check_num_steps, check_state, checked_lengths
 from mdao_seq.sequence.trace import Trace
 from mdao_seq.sequence.truncated_trace import TruncatedTrace
-from mdao_seq.sequence.weights import checked_weights, initial_weights, weight_shapes
+from mdao_seq.sequence.weights import checked_weights, initial_weights, learned_state, weight_shapes
 
 
 class Network:
@@ -240,7 +240,31 @@ class Network:
         trace = self.forward(x[:, np.newaxis], state=state)
         return trace.outputs[:, 0], trace.final_state
 
-    def is_current(self, trace: Trace) -> bool:
-        """Return whether `forward` would make this trace again from its inputs."""
-        now = (self._weights, self.input_normalization, self.output_normalization)
-        return all(one is other for one, other in zip(trace.made_with, now, strict=True))
+    def first_state(self, batch_size: int) -> tuple[Array, ...]:
+        """Return the states before the first time step, where none are given.
+
+        Parameters
+        ----------
+        batch_size : int
+            Sequences.
+
+        Returns
+        -------
+        tuple of ndarray (num_layers, batch_size, hidden_size)
+            The learned ones, or zeros.
+        """
+        zero = np.zeros((self.num_layers, batch_size, self.hidden_size))
+        return learned_state(self._weights, batch_size) or (zero,) * self._cell.num_states
+
+    def is_current(self, trace: Trace, weights: Mapping[str, Array] | None = None) -> bool:
+        """Return whether `forward` would make this trace again from its inputs.
+
+        With `weights` that are not the network's, whether it would but for a change of these.
+        """
+        made_with = trace.made_with
+        now = (
+            self._weights if weights is None else made_with[0],
+            self.input_normalization,
+            self.output_normalization,
+        )
+        return all(one is other for one, other in zip(made_with, now, strict=True))

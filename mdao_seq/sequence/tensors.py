@@ -1,6 +1,6 @@
 """From named signals to the tensors of a network, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 
 import numpy as np
@@ -102,6 +102,61 @@ def checked_lengths(lengths: ArrayLike, shape: tuple[int, ...]) -> Array:
     return given.astype(np.int64)
 
 
+def check_finite(what: str, array: Array) -> None:
+    """Raise an InputError that names the first entry that is not finite, if there is one."""
+    finite = np.isfinite(array)
+    if not finite.all():
+        place = tuple(int(at) for at in np.argwhere(~finite)[0])
+        raise InputError(
+            f'{what}{list(place)} = {array[place]}: must be finite; look at what sets it'
+        )
+
+
+def checked_steps(
+    steps: Iterable[int] | str | None, batch_size: int, seq_len: int, lengths: Array | None
+) -> Array | None:
+    """Return the time steps that are chosen of each sequence.
+
+    Parameters
+    ----------
+    steps : iterable of int, 'last' or None
+        As they were given; negative ones count from `seq_len`. 'last': the last of each sequence.
+    batch_size, seq_len : int
+        Sequences, and time steps.
+    lengths : ndarray of int (batch_size,) or None
+        Time steps of each sequence. None: all have `seq_len`.
+
+    Returns
+    -------
+    ndarray of int (batch_size, number), or None for all
+        In the order given.
+
+    Raises
+    ------
+    InputError
+        If there are none, one is out of range, or one is there twice.
+    """
+    if steps is None:
+        return None
+    if isinstance(steps, str):
+        if steps != 'last':
+            raise InputError(f"output steps {steps!r}: must be 'last', or integers")
+        ends = np.full(batch_size, seq_len) if lengths is None else lengths
+        return (ends - 1)[:, np.newaxis]
+    given = np.asarray(list(steps))
+    if not given.size or not np.issubdtype(given.dtype, np.integer):
+        raise InputError(f"output steps {list(steps)}: must be 'last', or at least one integer")
+    outside = given[(given < -seq_len) | (given >= seq_len)]
+    if outside.size:
+        raise InputError(
+            f'output step {outside[0]}: must be within 0 and seq_len - 1 = {seq_len - 1}'
+        )
+    chosen = given % seq_len
+    if len(set(chosen.tolist())) < chosen.size:
+        raise InputError(f'output steps {given.tolist()}: one is there twice')
+    return np.tile(chosen, (batch_size, 1))
+
+
 def check_num_steps(num_steps: int) -> None:
     """Raise a ValueError unless it is an integer of at least 1."""
     if not isinstance(num_steps, Integral) or num_steps < 1:
@@ -132,9 +187,5 @@ def _checked(what: str, name: str, value: ArrayLike, shape: tuple[int, ...], fir
             f'{what} {name!r} has shape {array.shape}; it must be {expected} = {shape}, '
             f'to go with {first!r}'
         )
-    if not np.all(np.isfinite(array)):
-        place = tuple(int(at) for at in np.argwhere(~np.isfinite(array))[0])
-        raise InputError(
-            f'{what} {name!r}{list(place)} = {array[place]}: must be finite; look at what sets it'
-        )
+    check_finite(f'{what} {name!r}', array)
     return array

@@ -9,6 +9,8 @@ from mdao_seq.sequence.arrays import batch_first, time_first
 from mdao_seq.sequence.cells.cell import Array, Arrays, Cell
 from mdao_seq.sequence.engines.engine import Engine
 from mdao_seq.sequence.head import HeadTrace
+from mdao_seq.sequence.jacobian.causal import Key, causal_jacobian
+from mdao_seq.sequence.jacobian.causality import Causality
 from mdao_seq.sequence.layer import LayerSensitivities, LayerTrace
 from mdao_seq.sequence.normalization import Normalization
 from mdao_seq.sequence.sensitivities import Sensitivities, by_state
@@ -166,6 +168,12 @@ class Trace:
         return Sensitivities(
             self.weights, self.input_scale, found, self.head, outputs_bar, self._starts_learned
         )
+
+    def jacobian(
+        self, causality: Causality, num_static: int = 0, with_final: bool = False
+    ) -> dict[Key, Array]:
+        """Return all derivatives that can be other than zero; see `causal_jacobian`."""
+        return causal_jacobian(self, causality, num_static, with_final)
 
     def _push(
         self, d_inputs: Array, d_state: Arrays | None, d_weights: Mapping[str, Array] | None

@@ -10,6 +10,7 @@ One block for all time is the direct accumulation; the length is chosen by what 
 
 from collections.abc import Sequence
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from mdao_seq.sequence.jacobian.block_sweep import BlockSweep
 from mdao_seq.sequence.jacobian.causality import Causality, Moment
 from mdao_seq.sequence.linear_steps import LinearSteps
 from mdao_seq.sequence.threads import one_blas_thread
-from mdao_seq.sequence.trace import Trace
+
+if TYPE_CHECKING:
+    from mdao_seq.sequence.trace import Trace
 
 # An output or a final state, by its number, and the input or the state that it is derived by.
 Key = tuple[str, int, str, int]
@@ -31,7 +34,7 @@ _SWEEP_BYTES = 2**24
 
 @one_blas_thread()
 def causal_jacobian(
-    trace: Trace,
+    trace: 'Trace',
     causality: Causality,
     num_static: int = 0,
     with_final: bool = False,
@@ -95,7 +98,7 @@ class _Filling:
 
     def __init__(
         self,
-        trace: Trace,
+        trace: 'Trace',
         steps: LinearSteps,
         causality: Causality,
         num_static: int,
