@@ -29,6 +29,7 @@ _HOME_OF = {
     'PredictedCalls': 'counting.predicting',
     'read_call_counts': 'counting.file',
     'SequenceModel': 'sequence.model',
+    'SequenceEnsemble': 'sequence.ensemble',
     'Signal': 'sequence.signal',
     'RNNComp': 'components.rnn_comp',
     'Graph': 'graph.graph',

@@ -9,8 +9,10 @@ from mdao_seq.approximation.holding import hold
 from mdao_seq.components.rnn_options import declare_rnn_options
 from mdao_seq.components.rnn_partials import declare_causal, declare_differences
 from mdao_seq.components.rnn_variables import RNNVariables
+from mdao_seq.sequence.ensemble import SequenceEnsemble
 from mdao_seq.sequence.errors import InputError
 from mdao_seq.sequence.model import SequenceModel
+from mdao_seq.sequence.weight_file import has_several
 
 # States that the sequences run at once may pass through: their trace is kept in memory, 8 bytes a
 # state and some ten arrays of them.
@@ -180,12 +182,25 @@ class RNNComp(om.ExplicitComponent):
         if not isinstance(model, str | Path):
             return model
         try:
-            return SequenceModel.load(model)
+            kind = SequenceEnsemble if has_several(model) else SequenceModel
+            return kind.load(model)
         except FileNotFoundError as error:
             raise FileNotFoundError(f'{self.msginfo}: {error}') from None
 
     def _check_options(self):
         partials = self.options['partials']
+        states = self.options['initial_state'] == 'input' or self.options['final_state']
+        if isinstance(self._model, SequenceEnsemble):
+            if self.options['weights_as_inputs']:
+                raise ValueError(
+                    f'{self.msginfo}: weights_as_inputs=True with an ensemble: each of its models '
+                    'has weights of its own; take one of ensemble.models'
+                )
+            if partials == 'sparse' and states:
+                raise ValueError(
+                    f"{self.msginfo}: partials='sparse' with an ensemble has no entries for its "
+                    "states; take 'matrix_free', or leave initial_state and final_state out"
+                )
         if partials == 'sparse' and self.options['weights_as_inputs']:
             raise ValueError(
                 f"{self.msginfo}: partials='sparse' has no entries for weights, on which every "

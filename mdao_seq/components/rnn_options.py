@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mdao_seq.sequence.ensemble import SequenceEnsemble
 from mdao_seq.sequence.model import SequenceModel
 
 
@@ -9,8 +10,9 @@ def declare_rnn_options(options):
     """Declare them in an OptionsDictionary."""
     options.declare(
         'model',
-        types=(SequenceModel, str, Path),
-        desc='The network, or the path of a file that SequenceModel.save wrote, read at setup.',
+        types=(SequenceModel, SequenceEnsemble, str, Path),
+        desc='The network, an ensemble, or the path of a file that one of them saved, read at '
+        'setup.',
     )
     options.declare(
         'batch_size',

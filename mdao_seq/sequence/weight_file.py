@@ -1,6 +1,7 @@
 """Models as safetensors files: tensors, and what they mean as JSON in the metadata.
 
-The metadata has ``format`` (`FORMAT`), ``version``, ``model`` (JSON: signals and architecture) and
+The metadata has ``format`` (`FORMAT`, or `FORMAT_OF_SEVERAL`: then ``model`` is a list, and tensors
+are named ``<number>.<name>``), ``version``, ``model`` (JSON: signals and architecture) and
 ``checksum`` (SHA-256 of that JSON and of every tensor's name and bytes: safetensors itself notices
 a file of the wrong length, not a flipped bit). Tensors are little-endian float64.
 """
@@ -8,7 +9,8 @@ a file of the wrong length, not a flipped bit). Tensors are little-endian float6
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from mdao_seq.sequence.model import SequenceModel
 
 FORMAT = 'mdao_seq.sequence_model'
+FORMAT_OF_SEVERAL = 'mdao_seq.sequence_ensemble'
+_WRITTEN_BY = {FORMAT: 'SequenceModel', FORMAT_OF_SEVERAL: 'SequenceEnsemble'}
 VERSION = 2
 # Architecture that files of version 1 do not have: such a model has none of it.
 _SINCE_2 = {'feedthrough': False, 'initial_state': 'zeros'}
@@ -39,10 +43,57 @@ _NORMALIZATIONS = ('input_normalization', 'output_normalization')
 
 def write_model_file(path: str | os.PathLike[str], model: 'SequenceModel') -> None:
     """Write a model; see `SequenceModel.save`."""
+    description, tensors = _described(model)
+    _write(path, FORMAT, description, tensors)
+
+
+def write_models_file(path: str | os.PathLike[str], models: 'Sequence[SequenceModel]') -> None:
+    """Write several models to one file; see `SequenceEnsemble.save`."""
+    tensors: dict[str, Array] = {}
+    descriptions = []
+    for number, model in enumerate(models):
+        description, of_model = _described(model)
+        descriptions.append(description)
+        tensors |= {f'{number}.{name}': tensor for name, tensor in of_model.items()}
+    _write(path, FORMAT_OF_SEVERAL, descriptions, tensors)
+
+
+def read_model_file(path: str | os.PathLike[str], make: 'type[SequenceModel]') -> 'SequenceModel':
+    """Read a model, built by `make`; see `SequenceModel.load`."""
+    file = Path(path)
+    description, tensors = _read(file, FORMAT)
+    with _whole(file):
+        return _model(description, tensors, make)
+
+
+def read_models_file(
+    path: str | os.PathLike[str], make: 'type[SequenceModel]'
+) -> 'list[SequenceModel]':
+    """Read several models, built by `make`; see `SequenceEnsemble.load`."""
+    file = Path(path)
+    descriptions, tensors = _read(file, FORMAT_OF_SEVERAL)
+    models = []
+    with _whole(file):
+        for number, description in enumerate(descriptions):
+            prefix = f'{number}.'
+            of_model = {
+                name.removeprefix(prefix): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(prefix)
+            }
+            models.append(_model(description, of_model, make))
+    return models
+
+
+def has_several(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file has several models, as `write_models_file` writes them."""
+    return _read_tensors(Path(path))[0].get('format') == FORMAT_OF_SEVERAL
+
+
+def _described(model: 'SequenceModel') -> tuple[dict[str, Any], dict[str, Array]]:
     description: dict[str, Any] = {name: getattr(model, name) for name in _ARCHITECTURE}
     for kind in _SIGNALS:
         description[kind] = [asdict(signal) for signal in getattr(model, kind)]
-    text = json.dumps(description)
     tensors = dict(model.weights)
     for name in _NORMALIZATIONS:
         normalization = getattr(model, name)
@@ -50,8 +101,15 @@ def write_model_file(path: str | os.PathLike[str], model: 'SequenceModel') -> No
         tensors[f'{name}.scale'] = normalization.scale
     if model.input_range is not None:
         tensors['input_range.low'], tensors['input_range.high'] = model.input_range
+    return description, tensors
+
+
+def _write(
+    path: str | os.PathLike[str], file_format: str, description: Any, tensors: dict[str, Array]
+) -> None:
+    text = json.dumps(description)
     metadata = {
-        'format': FORMAT,
+        'format': file_format,
         'version': str(VERSION),
         'model': text,
         'checksum': _checksum(text, tensors),
@@ -60,14 +118,12 @@ def write_model_file(path: str | os.PathLike[str], model: 'SequenceModel') -> No
         save_file(tensors, scratch, metadata=metadata)
 
 
-def read_model_file(path: str | os.PathLike[str], make: 'type[SequenceModel]') -> 'SequenceModel':
-    """Read a model, built by `make`; see `SequenceModel.load`."""
-    file = Path(path)
+def _read(file: Path, file_format: str) -> tuple[Any, dict[str, Array]]:
     metadata, tensors = _read_tensors(file)
-    if metadata.get('format') != FORMAT:
+    if metadata.get('format') != file_format:
         raise WeightFileError(
-            f'{file}: its format is {metadata.get("format")!r}, not {FORMAT!r}; SequenceModel.save '
-            'writes what can be loaded'
+            f'{file}: its format is {metadata.get("format")!r}, not {file_format!r}; '
+            f'{_WRITTEN_BY[file_format]}.save writes what can be loaded'
         )
     if metadata.get('version') not in ('1', str(VERSION)):
         raise WeightFileError(
@@ -77,8 +133,15 @@ def read_model_file(path: str | os.PathLike[str], make: 'type[SequenceModel]') -
     text = metadata.get('model', '')
     if metadata.get('checksum') != _checksum(text, tensors):
         raise WeightFileError(f'{file}: damaged: its content does not match its checksum')
+    with _whole(file):
+        return json.loads(text), tensors
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[None]:
+    """Take what goes wrong inside for a fault of the file."""
     try:
-        return _model(json.loads(text), tensors, make)
+        yield
     except (ValueError, TypeError, KeyError) as error:
         raise WeightFileError(f'{file}: not a whole model: {error}') from error
 

@@ -82,6 +82,7 @@ class Causality:
         self.seq_len = seq_len
         self.batch_size, self.num_outputs = output_steps.shape
         self.state_size = state_size
+        self._output_steps = output_steps
         self._num_steps = num_steps
         if lengths is None:
             lengths = np.full(self.batch_size, seq_len)
@@ -94,6 +95,10 @@ class Causality:
     def reach(self) -> int:
         """Time steps that a derivative looks back at most."""
         return self.seq_len if self._num_steps is None else min(self._num_steps, self.seq_len)
+
+    def at_outputs(self, values: Array) -> Array:
+        """Return (batch_size, seq_len) at the outputs, numbered as these, (outputs,)."""
+        return np.take_along_axis(values, self._output_steps, axis=1).ravel()
 
     def output_by_input(self) -> Coordinates:
         """Return rows and columns of an output's partials by an input, each ndarray of int."""
