@@ -1,7 +1,7 @@
 """The recurrent network that an engineer names the inputs and outputs of."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -10,9 +10,10 @@ from mdao_seq.sequence.cells.cell import Array
 from mdao_seq.sequence.engines import AUTO
 from mdao_seq.sequence.network import Network
 from mdao_seq.sequence.signal import Signal, refuse_repeats, signals
-from mdao_seq.sequence.tensors import packed, unpacked
+from mdao_seq.sequence.tensors import checked_lengths, packed, unpacked
 from mdao_seq.sequence.torch_weights import joined, read_state_dict, split
-from mdao_seq.sequence.training import History, train
+from mdao_seq.sequence.training import History, SeedRuns, Settings, train, train_seeds
+from mdao_seq.sequence.training.examples import Examples
 from mdao_seq.sequence.weight_file import read_model_file, write_model_file
 
 
@@ -168,20 +169,16 @@ class SequenceModel(Network):
         inputs: Mapping[str, ArrayLike],
         outputs: Mapping[str, ArrayLike],
         *,
-        validation_fraction: float = 0.2,
-        epochs: int = 500,
-        batch_size: int = 16,
-        learning_rate: float = 0.01,
-        patience: int = 50,
-        clip_norm: float | None = 1.0,
-        seed: int = 0,
+        lengths: ArrayLike | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
+        **settings: Any,
     ) -> History:
         """Train on sequences, and keep the weights that did best on those held back.
 
-        Minimises the mean squared error of the normalised outputs by Adam, from the present
-        weights. The first call sets the normalisation, from the sequences trained on; later calls
-        keep it, so that they continue where the one before stopped.
+        Minimises the mean squared error of the normalised outputs, from the present weights. The
+        first call sets the normalisation, from the sequences trained on; later calls keep it, so
+        that they continue where the one before stopped.
 
         Parameters
         ----------
@@ -189,25 +186,47 @@ class SequenceModel(Network):
             As for `predict`, real.
         outputs : mapping
             ``(batch_size, seq_len)`` of each output, in the units of the signals, real.
-        validation_fraction : float
-            Fraction of the sequences, in [0, 1), that is not trained on; their error decides which
-            weights are kept and when to stop. 0: the error in training decides.
-        epochs : int
-            Most passes over the training sequences.
-        batch_size : int
-            Sequences in one step of Adam.
-        learning_rate : float
-            Step of Adam at the beginning; halved after every 0.4 `patience` epochs without a better
-            validation error.
-        patience : int
-            Epochs without a better validation error before training stops.
-        clip_norm : float or None
-            Longest gradient (2-norm over all weights); longer ones are shortened to it. None: any.
-        seed : int
-            Seeds the choice of validation sequences and the order of training. The same seed and
-            data give the same weights.
+        lengths : array_like of int (batch_size,) or None
+            Time steps of each sequence, where they differ; values past them count for nothing.
+        checkpoint : str, path-like or None
+            File that the run is kept in, every few seconds and when it ends or is interrupted. If
+            it exists, training goes on from there, to the same result, to the last bit, as without
+            the interruption; a run that has ended is not repeated, unless `epochs` allow more.
         progress : bool or None
             Whether to show a progress bar. None: if standard error is a terminal.
+        validation_fraction : float
+            Fraction of the sequences, in [0, 1), that is not trained on; their error decides which
+            weights are kept and when to stop. Of a single sequence, the last part of it. 0: the
+            error in training decides. Default 0.2.
+        epochs : int
+            Most passes over the training sequences. Default 500.
+        optimizer : {'adam', 'lbfgs'}
+            Adam, with a step on each batch of sequences; or L-BFGS, with an iteration on all of
+            them in each epoch, for data that are few. Default 'adam'.
+        batch_size : int
+            Sequences in one step of Adam. Default 16.
+        learning_rate : float
+            Step of Adam at the beginning. Default 0.01.
+        schedule : {'plateau', 'constant', 'cosine'} or callable
+            How the learning rate goes on: halved after every 0.4 `patience` epochs without a better
+            validation error; as it is; down to zero at the last epoch; or by a function of the
+            epoch, counted from 0, that returns a factor. Default 'plateau'.
+        window : int or None
+            Time steps of the windows that sequences are cut into, with a step of Adam on each: the
+            state is carried on, its gradient ends at each. None: whole sequences. Default None.
+        washout : int
+            First time steps of each sequence that count in no error: what the network cannot know
+            of the states before. Default 0.
+        weight_decay : float
+            Added to the gradient, times the weights. Default 0.
+        patience : int
+            Epochs without a better validation error before training stops. Default 50.
+        clip_norm : float or None
+            Longest gradient of Adam (2-norm over all weights); longer ones are shortened to it.
+            None: any. Default 1.
+        seed : int
+            Seeds the choice of validation sequences and the order of training. The same seed and
+            data give the same weights. Default 0.
 
         Returns
         -------
@@ -221,25 +240,85 @@ class SequenceModel(Network):
             A ValueError: for a missing or an extra name, a wrong shape, or a value that is not
             finite.
         ValueError
-            For a parameter out of range.
+            For a setting out of range, or a checkpoint of another run.
         TrainingDiverged
             If the loss is no longer finite; the best weights before that are kept.
         """
+        examples = self._examples(inputs, outputs, lengths)
+        return train(self, examples, Settings.of(settings), checkpoint, progress)
+
+    def fit_seeds(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        outputs: Mapping[str, ArrayLike],
+        *,
+        seeds: Sequence[int],
+        lengths: ArrayLike | None = None,
+        workers: int = 1,
+        checkpoint: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
+        **settings: Any,
+    ) -> SeedRuns:
+        """Train networks like this one from several seeds; this one stays as it is.
+
+        Parameters
+        ----------
+        inputs, outputs, lengths, progress, **settings
+            As for `fit`.
+        seeds : sequence of int
+            Each seeds the initial weights and the training of one network.
+        workers : int
+            Processes that share the seeds; the results are the same.
+        checkpoint : str, path-like or None
+            As for `fit`; each seed has a file of its own, ``<stem>-<seed><suffix>``.
+
+        Returns
+        -------
+        SeedRuns
+            With the `models`, the `best` of them, and `ensemble`.
+
+        Raises
+        ------
+        ValueError
+            As of `fit`, and for no seeds, or one that is there twice.
+        """
+        examples = self._examples(inputs, outputs, lengths)
+        return train_seeds(
+            self, examples, Settings.of(settings), seeds, workers, checkpoint, progress
+        )
+
+    def like(self, seed: int) -> 'SequenceModel':
+        """Return an untrained network of the same signals and sizes.
+
+        Parameters
+        ----------
+        seed : int
+            Seeds its initial weights.
+        """
+        return type(self)(
+            self.inputs,
+            self.outputs,
+            self.static_inputs,
+            cell=self.cell,
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            nonlinearity=self.nonlinearity,
+            bias=self.bias,
+            feedthrough=self.feedthrough,
+            initial_state=self.initial_state,
+            seed=seed,
+            engine=self.engine,
+        )
+
+    def _examples(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        outputs: Mapping[str, ArrayLike],
+        lengths: ArrayLike | None,
+    ) -> Examples:
         x = self.pack_inputs(inputs)
         y = packed('output', self.outputs, (), outputs)
-        return train(
-            self,
-            x,
-            y,
-            validation_fraction=validation_fraction,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            patience=patience,
-            clip_norm=clip_norm,
-            seed=seed,
-            progress=progress,
-        )
+        return Examples(x, y, None if lengths is None else checked_lengths(lengths, x.shape[:2]))
 
     @classmethod
     def from_torch(

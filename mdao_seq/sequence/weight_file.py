@@ -87,7 +87,7 @@ def read_models_file(
 
 def has_several(path: str | os.PathLike[str]) -> bool:
     """Return whether a file has several models, as `write_models_file` writes them."""
-    return _read_tensors(Path(path))[0].get('format') == FORMAT_OF_SEVERAL
+    return read_tensors(Path(path))[0].get('format') == FORMAT_OF_SEVERAL
 
 
 def _described(model: 'SequenceModel') -> tuple[dict[str, Any], dict[str, Array]]:
@@ -112,14 +112,14 @@ def _write(
         'format': file_format,
         'version': str(VERSION),
         'model': text,
-        'checksum': _checksum(text, tensors),
+        'checksum': checksum(text, tensors),
     }
     with replacing(path) as scratch:
         save_file(tensors, scratch, metadata=metadata)
 
 
 def _read(file: Path, file_format: str) -> tuple[Any, dict[str, Array]]:
-    metadata, tensors = _read_tensors(file)
+    metadata, tensors = read_tensors(file)
     if metadata.get('format') != file_format:
         raise WeightFileError(
             f'{file}: its format is {metadata.get("format")!r}, not {file_format!r}; '
@@ -131,7 +131,7 @@ def _read(file: Path, file_format: str) -> tuple[Any, dict[str, Array]]:
             f'versions 1 to {VERSION}'
         )
     text = metadata.get('model', '')
-    if metadata.get('checksum') != _checksum(text, tensors):
+    if metadata.get('checksum') != checksum(text, tensors):
         raise WeightFileError(f'{file}: damaged: its content does not match its checksum')
     with _whole(file):
         return json.loads(text), tensors
@@ -146,7 +146,14 @@ def _whole(file: Path) -> Iterator[None]:
         raise WeightFileError(f'{file}: not a whole model: {error}') from error
 
 
-def _read_tensors(file: Path) -> tuple[dict[str, str], dict[str, Array]]:
+def read_tensors(file: Path) -> tuple[dict[str, str], dict[str, Array]]:
+    """Return the metadata and the tensors of a safetensors file.
+
+    Raises
+    ------
+    WeightFileError
+        If it is damaged, or something else.
+    """
     # Opened here first, so that a missing or unreadable file is the usual OSError.
     with open(file, 'rb'):
         pass
@@ -158,7 +165,8 @@ def _read_tensors(file: Path) -> tuple[dict[str, str], dict[str, Array]]:
         raise WeightFileError(f'{file}: damaged, or not a safetensors file: {error}') from error
 
 
-def _checksum(text: str, tensors: Mapping[str, Array]) -> str:
+def checksum(text: str, tensors: Mapping[str, Array]) -> str:
+    """Return the SHA-256 of a text and of the names and bytes of tensors."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         digest.update(name.encode())

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from mdao_seq import SequenceModel
-from mdao_seq.sequence import training
-from mdao_seq.sequence.adam import Adam
 from mdao_seq.sequence.cells import CELLS
 from mdao_seq.sequence.errors import InputError, TrainingDiverged
 from mdao_seq.sequence.normalization import Normalization
+from mdao_seq.sequence.training.objective import Objective
+from mdao_seq.sequence.training.optimizers.adam import Adam
+from mdao_seq.sequence.training.optimizers.optimizer import clipped
 from tests.sequence.networks import tank_data, tank_model
 
 QUICK = {'epochs': 8, 'batch_size': 16}
@@ -59,11 +60,11 @@ def test_patience_stops_and_the_best_weights_are_kept(monkeypatch):
     losses = iter([5.0, 3.0, 4.0, 3.5, 6.0])
     kept = []
 
-    def measured(model, parameters, x, y):
-        kept.append(parameters.values.copy())
+    def measured(objective, examples):
+        kept.append(objective.parameters.values.copy())
         return next(losses)
 
-    monkeypatch.setattr(training, '_loss', measured)
+    monkeypatch.setattr(Objective, 'loss', measured)
     inputs, outputs = tank_data(count=20)
     model = tank_model()
     history = model.fit(inputs, outputs, epochs=50, patience=3)
@@ -76,7 +77,7 @@ def test_patience_stops_and_the_best_weights_are_kept(monkeypatch):
 def test_learning_rate_is_halved_on_a_plateau(monkeypatch):
     rates = []
     real = Adam.step
-    monkeypatch.setattr(training, '_loss', lambda *_: 1.0)
+    monkeypatch.setattr(Objective, 'loss', lambda *_: 1.0)
     monkeypatch.setattr(
         Adam, 'step', lambda self, g, rate: rates.append(rate) or real(self, g, rate)
     )
@@ -128,7 +129,7 @@ def test_an_interrupt_keeps_the_best_weights_so_far(monkeypatch):
     inputs, outputs = tank_data(count=20)
     expected = tank_model()
     expected.fit(inputs, outputs, epochs=100)
-    real, calls = training._loss, []
+    real, calls = Objective.loss, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -136,7 +137,7 @@ def test_an_interrupt_keeps_the_best_weights_so_far(monkeypatch):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(training, '_loss', interrupted)
+    monkeypatch.setattr(Objective, 'loss', interrupted)
     model = tank_model()
     history = model.fit(inputs, outputs, epochs=100)
     assert history.stopped == 'interrupted'
@@ -182,9 +183,9 @@ def test_adam_against_its_formulas():
 
 
 def test_clipping_shortens_only_long_gradients():
-    np.testing.assert_allclose(training._clipped(np.array([3.0, 4.0]), 1.0), [0.6, 0.8])
-    np.testing.assert_array_equal(training._clipped(np.array([0.3, 0.4]), 1.0), [0.3, 0.4])
-    np.testing.assert_array_equal(training._clipped(np.array([3.0, 4.0]), None), [3.0, 4.0])
+    np.testing.assert_allclose(clipped(np.array([3.0, 4.0]), 1.0), [0.6, 0.8])
+    np.testing.assert_array_equal(clipped(np.array([0.3, 0.4]), 1.0), [0.3, 0.4])
+    np.testing.assert_array_equal(clipped(np.array([3.0, 4.0]), None), [3.0, 4.0])
 
 
 @pytest.mark.parametrize(

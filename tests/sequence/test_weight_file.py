@@ -30,7 +30,7 @@ def rewrite(path, metadata=None, tensors=None):
     old_metadata, old_tensors = content(path)
     metadata, tensors = old_metadata | (metadata or {}), old_tensors | (tensors or {})
     tensors = {name: tensor for name, tensor in tensors.items() if tensor is not None}
-    metadata['checksum'] = weight_file._checksum(metadata['model'], tensors)
+    metadata['checksum'] = weight_file.checksum(metadata['model'], tensors)
     save_file(tensors, path, metadata=metadata)
 
 
