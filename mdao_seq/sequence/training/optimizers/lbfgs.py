@@ -1,5 +1,6 @@
 """L-BFGS."""
 
+import warnings
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -86,16 +87,19 @@ class LBFGS(Optimizer):
             before = loss + 0.5 * min(1.0, float(np.linalg.norm(gradient))) * float(
                 np.linalg.norm(gradient)
             )
-        found = line_search(
-            lambda x: penalized(x)[0],
-            lambda x: penalized(x)[1],
-            at,
-            along,
-            gradient,
-            loss,
-            before,
-            c2=0.9,
-        )
+        with warnings.catch_warnings():
+            # That there is no way down is an answer, not a fault.
+            warnings.simplefilter('ignore', RuntimeWarning)
+            found = line_search(
+                lambda x: penalized(x)[0],
+                lambda x: penalized(x)[1],
+                at,
+                along,
+                gradient,
+                loss,
+                before,
+                c2=0.9,
+            )
         return None if found[0] is None else float(found[0])
 
     def _remember(self, step: Array, change: Array) -> None:
