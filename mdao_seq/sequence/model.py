@@ -48,6 +48,10 @@ class SequenceModel(Network):
     initial_state : {'zeros', 'learned'}
         States before the first time step, where none are given: zeros, or weights of their own,
         the same for all sequences.
+    time_scale : float or None
+        Time steps over which the slowest units of a GRU or an LSTM remember before they are trained
+        (Tallec and Ollivier, ICLR 2018); about the longest transient in the data is a good choice.
+        None: a few. A file that is saved does not keep it.
     seed : int
         Seeds the initial weights, which are uniform in ±1/sqrt(hidden_size) as in PyTorch.
     engine : {'auto', 'numpy', 'numba'}
@@ -91,6 +95,7 @@ class SequenceModel(Network):
         bias: bool = True,
         feedthrough: bool = False,
         initial_state: str = 'zeros',
+        time_scale: float | None = None,
         seed: int = 0,
         engine: str = AUTO,
     ):
@@ -110,6 +115,7 @@ class SequenceModel(Network):
             bias=bias,
             feedthrough=feedthrough,
             initial_state=initial_state,
+            time_scale=time_scale,
             seed=seed,
             engine=engine,
         )
@@ -306,6 +312,7 @@ class SequenceModel(Network):
             bias=self.bias,
             feedthrough=self.feedthrough,
             initial_state=self.initial_state,
+            time_scale=self.time_scale,
             seed=seed,
             engine=self.engine,
         )

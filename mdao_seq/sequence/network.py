@@ -29,7 +29,8 @@ class Network:
     ----------
     input_size, output_size : int
         Columns of the inputs and of the outputs.
-    cell, hidden_size, num_layers, nonlinearity, bias, feedthrough, initial_state, seed, engine
+    cell, hidden_size, num_layers, nonlinearity, bias, feedthrough, initial_state, time_scale, seed,
+    engine
         As of `SequenceModel`.
 
     Attributes
@@ -57,6 +58,7 @@ class Network:
         bias: bool,
         feedthrough: bool,
         initial_state: str,
+        time_scale: float | None,
         seed: int,
         engine: str,
     ):
@@ -77,7 +79,8 @@ class Network:
         self.input_normalization = Normalization.identity(input_size)
         self.output_normalization = Normalization.identity(output_size)
         self.input_range: InputRange | None = None
-        self.weights = initial_weights(self._shapes, hidden_size, seed)
+        self.time_scale = time_scale
+        self.weights = initial_weights(self._shapes, self._cell, hidden_size, seed, time_scale)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take the state of a copy or a pickle; its weights are again read-only."""

@@ -64,18 +64,63 @@ def weight_shapes(
 
 
 def initial_weights(
-    shapes: Mapping[str, tuple[int, ...]], hidden_size: int, seed: int
+    shapes: Mapping[str, tuple[int, ...]],
+    cell: Cell,
+    hidden_size: int,
+    seed: int,
+    time_scale: float | None = None,
 ) -> dict[str, Array]:
     """Draw weights uniformly from ±1/sqrt(hidden_size), as PyTorch does for layers and head.
 
     Learned initial states start from zero.
+
+    Parameters
+    ----------
+    shapes : mapping
+        Of each weight by name.
+    cell : Cell
+        Cell of every layer.
+    hidden_size, seed : int
+        Of the network, and of the random numbers.
+    time_scale : float or None
+        Time steps over which the slowest units remember at the start. The biases of the gates that
+        say how long are ±log(u - 1), u uniform in 2 to `time_scale`, so that a unit forgets a
+        part 1/u in each step (Tallec and Ollivier, arXiv 1804.11188, equation 16). None: as
+        PyTorch.
+
+    Returns
+    -------
+    dict
+        Arrays by name.
+
+    Raises
+    ------
+    ValueError
+        For a time scale of at most 2, or where there are no gates or no biases for it.
     """
     rng = np.random.default_rng(seed)
     bound = 1.0 / np.sqrt(hidden_size)
-    return {
+    weights = {
         name: np.zeros(shape) if name in INITIAL_STATES else rng.uniform(-bound, bound, shape)
         for name, shape in shapes.items()
     }
+    if time_scale is None:
+        return weights
+    if not time_scale > 2.0:
+        raise ValueError(f'time_scale = {time_scale}: must be more than 2 time steps')
+    if not cell.memory_gates or 'bias_hh_l0' not in shapes:
+        raise ValueError(
+            f'time_scale = {time_scale}: a {cell.name} cell'
+            f'{"" if cell.memory_gates else " has no gates that remember"}'
+            f'{"" if "bias_hh_l0" in shapes else " without biases has nothing to set it by"}'
+        )
+    for name in (name for name in shapes if name.startswith('bias_hh_l')):
+        opened = np.log(rng.uniform(2.0, time_scale, hidden_size) - 1.0)
+        for gate, sign in cell.memory_gates.items():
+            rows = slice(gate * hidden_size, (gate + 1) * hidden_size)
+            weights[name][rows] = sign * opened
+            weights[name.replace('_hh_', '_ih_')][rows] = 0.0
+    return weights
 
 
 def layer_weights(weights: Mapping[str, Array], layer: int) -> LayerWeights:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mdao_seq import SequenceModel
 from mdao_seq.sequence.cells import CELLS, make_cell
 from tests.sequence.networks import every_cell
 
@@ -111,3 +112,32 @@ def test_relu_has_no_slope_where_it_is_zero():
 def test_unknown_cells_are_refused(name, nonlinearity, message):
     with pytest.raises(ValueError, match=message):
         make_cell(name, nonlinearity)
+
+
+@pytest.mark.parametrize('cell', ['gru', 'lstm'])
+def test_a_time_scale_is_how_long_units_remember(cell):
+    """Without inputs and weights, a unit keeps at least the part 1 - 1/time_scale in each step."""
+    model = SequenceModel('u', 'y', cell=cell, hidden_size=50, time_scale=40.0)
+    no_products = {
+        name: 0.0 * weight if name.startswith('weight') else weight
+        for name, weight in model.weights.items()
+    }
+    last_state = model.forward(
+        np.zeros((1, 1, 1)), no_products, tuple(np.ones((1, 1, 50)) for _ in model.state_names)
+    )
+    slopes = last_state.layers[0].steps.slopes
+    kept = slopes[2] if cell == 'gru' else slopes[1]
+    assert 0.5 <= kept.min() < 0.85 < 0.95 < kept.max() <= 1.0 - 1.0 / 40.0
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'time_scale': 2.0}, 'time_scale = 2.0: must be more than 2'),
+        ({'time_scale': 9.0, 'cell': 'elman'}, 'elman cell has no gates that remember'),
+        ({'time_scale': 9.0, 'bias': False}, 'without biases has nothing to set it by'),
+    ],
+)
+def test_bad_time_scales(options, message):
+    with pytest.raises(ValueError, match=message):
+        SequenceModel('u', 'y', **options)

@@ -1,6 +1,7 @@
 """What a recurrent cell is: the elementwise part of one time step, and its derivatives."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,6 +34,9 @@ class Cell(ABC):
         States carried from step to step, h included.
     nonlinearities : tuple of str
         What the cell accepts as `nonlinearity`.
+    memory_gates : mapping of int to int
+        Numbers of the gates that say how long a state lasts: 1 if it lasts while the gate is open,
+        -1 if while it is shut.
 
     Parameters
     ----------
@@ -44,6 +48,7 @@ class Cell(ABC):
     num_gates: ClassVar[int]
     num_states: ClassVar[int]
     nonlinearities: ClassVar[tuple[str, ...]] = ('tanh',)
+    memory_gates: ClassVar[Mapping[int, int]] = {}
 
     def __init__(self, nonlinearity: str = 'tanh'):
         self.nonlinearity = nonlinearity

@@ -1,5 +1,6 @@
 """The gated recurrent unit."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +23,7 @@ class GRU(Cell):
     name: ClassVar[str] = 'gru'
     num_gates: ClassVar[int] = 3
     num_states: ClassVar[int] = 1
+    memory_gates: ClassVar[Mapping[int, int]] = {1: 1}
 
     def step(self, drive: Array, recurrent: Array, states: Arrays) -> tuple[Arrays, Arrays]:
         """Make one time step (see `Cell.step`)."""

@@ -1,5 +1,6 @@
 """The long short-term memory."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +26,7 @@ class LSTM(Cell):
     name: ClassVar[str] = 'lstm'
     num_gates: ClassVar[int] = 4
     num_states: ClassVar[int] = 2
+    memory_gates: ClassVar[Mapping[int, int]] = {0: -1, 1: 1}
 
     def step(self, drive: Array, recurrent: Array, states: Arrays) -> tuple[Arrays, Arrays]:
         """Make one time step (see `Cell.step`)."""
