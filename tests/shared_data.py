@@ -1,4 +1,4 @@
-"""Where tests find the real graphs, which are too large to be part of the project."""
+"""Where tests find real data that are not part of the project."""
 
 import os
 from pathlib import Path
@@ -11,10 +11,15 @@ FOLDER = Path(
 )
 
 
-def shared_arrays(name):
-    """Return the arrays of ``name.npz`` as a dict; skip the test where the file is absent."""
-    path = FOLDER / f'{name}.npz'
+def shared_file(name):
+    """Return the path of a file; skip the test where it is absent."""
+    path = FOLDER / name
     if not path.exists():
         pytest.skip(f'{path.name} is not in ../shared/data nor in the folder MDAO_SEQ_DATA names')
-    with np.load(path) as arrays:
+    return path
+
+
+def shared_arrays(name):
+    """Return the arrays of ``name.npz`` as a dict; skip the test where the file is absent."""
+    with np.load(shared_file(f'{name}.npz')) as arrays:
         return dict(arrays)
