@@ -8,16 +8,15 @@ from numpy.typing import ArrayLike
 
 from mdao_seq.sequence.cells.cell import Array
 from mdao_seq.sequence.engines import AUTO
-from mdao_seq.sequence.network import Network
+from mdao_seq.sequence.exchange.exchanging import Exchanging
 from mdao_seq.sequence.signal import Signal, refuse_repeats, signals
 from mdao_seq.sequence.tensors import checked_lengths, packed, unpacked
-from mdao_seq.sequence.torch_weights import joined, read_state_dict, split
 from mdao_seq.sequence.training import History, SeedRuns, Settings, train, train_seeds
 from mdao_seq.sequence.training.examples import Examples
 from mdao_seq.sequence.weight_file import read_model_file, write_model_file
 
 
-class SequenceModel(Network):
+class SequenceModel(Exchanging):
     """A recurrent network from named sequences to named sequences.
 
     Layers of one cell (see `mdao_seq.sequence.cells`), a linear head, and the normalisation of
@@ -326,73 +325,6 @@ class SequenceModel(Network):
         x = self.pack_inputs(inputs)
         y = packed('output', self.outputs, (), outputs)
         return Examples(x, y, None if lengths is None else checked_lengths(lengths, x.shape[:2]))
-
-    @classmethod
-    def from_torch(
-        cls,
-        state_dict: Mapping[str, Any] | str | os.PathLike[str],
-        inputs: str | Signal | Iterable[str | Signal],
-        outputs: str | Signal | Iterable[str | Signal],
-        static_inputs: str | Signal | Iterable[str | Signal] = (),
-        nonlinearity: str = 'tanh',
-    ) -> 'SequenceModel':
-        """Return the network of a PyTorch module.
-
-        Parameters
-        ----------
-        state_dict : mapping or path-like
-            ``module.state_dict()`` of a module with one ``torch.nn.RNN``, ``GRU`` or ``LSTM`` and
-            one ``torch.nn.Linear`` behind it, or the safetensors file of one. Cell and sizes are
-            told by the weights, which become float64.
-        inputs, outputs, static_inputs : str, Signal, or iterable of those
-            What the columns of its input and output mean, in their order.
-        nonlinearity : {'tanh', 'relu'}
-            Of a ``torch.nn.RNN``, whose weights do not tell.
-
-        Returns
-        -------
-        SequenceModel
-            With no normalisation, as the module.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        WeightFileError
-            If it is no safetensors file.
-        ValueError
-            If the weights are not of such a module, or not of so many inputs and outputs.
-        """
-        cell, weights = split(read_state_dict(state_dict))
-        model = cls(
-            inputs,
-            outputs,
-            static_inputs,
-            cell=cell,
-            hidden_size=weights['weight_hh_l0'].shape[1],
-            num_layers=sum(name.startswith('weight_hh_l') for name in weights),
-            nonlinearity=nonlinearity,
-            bias='bias_ih_l0' in weights,
-        )
-        model.weights = weights
-        return model
-
-    def to_torch(self) -> dict[str, Array]:
-        """Return the weights as the state dict of a PyTorch module, the normalisation in them.
-
-        Returns
-        -------
-        dict of str to ndarray
-            ``rnn.…`` of a ``torch.nn.RNN``, ``GRU`` or ``LSTM``, ``head.…`` of a
-            ``torch.nn.Linear``; float64. They are loaded by ``module.load_state_dict({name:
-            torch.from_numpy(value) for name, value in model.to_torch().items()})``.
-
-        Raises
-        ------
-        ValueError
-            If the layers have no biases, and the inputs means to subtract.
-        """
-        return joined(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write signals, weights and normalisation to a safetensors file.

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -18,9 +18,6 @@ from safetensors.numpy import load_file
 from mdao_seq.sequence.cells import CELLS
 from mdao_seq.sequence.cells.cell import Array
 from mdao_seq.sequence.errors import WeightFileError
-
-if TYPE_CHECKING:
-    from mdao_seq.sequence.model import SequenceModel
 
 _OF_LAYER = re.compile(
     r'(?:(?P<prefix>.*)\.)?(?P<name>(?:weight|bias)_(?:ih|hh|hr)_l\d+(?:_reverse)?)'
@@ -109,31 +106,8 @@ def split(tensors: Mapping[str, Array]) -> tuple[str, dict[str, Array]]:
     raise ValueError(f'state dict: weight_hh_l0 has shape {(rows, hidden_size)}: of no known cell')
 
 
-def joined(model: 'SequenceModel') -> dict[str, Array]:
-    """Return a model's weights as a state dict, its normalisation within them.
-
-    Raises
-    ------
-    ValueError
-        If inputs have means to subtract and the layers no biases to do it by.
-    """
-    weights = {name: np.array(value) for name, value in model.weights.items()}
-    if model.feedthrough or model.initial_state == 'learned':
-        raise ValueError(
-            f'to_torch: feedthrough={model.feedthrough}, initial_state={model.initial_state!r}: a '
-            'torch.nn.LSTM with a torch.nn.Linear has neither a feed-through nor learned states'
-        )
-    before, after = model.input_normalization, model.output_normalization
-    if not model.bias and np.any(before.mean):
-        raise ValueError(
-            'to_torch: the means of the inputs cannot become part of layers without biases; make '
-            'the model with bias=True'
-        )
-    weights['weight_ih_l0'] /= before.scale
-    if model.bias:
-        weights['bias_ih_l0'] -= weights['weight_ih_l0'] @ before.mean
-    weights['head_weight'] *= after.scale[:, np.newaxis]
-    weights['head_bias'] = weights['head_bias'] * after.scale + after.mean
+def joined(weights: Mapping[str, Array]) -> dict[str, Array]:
+    """Return weights, without normalisation, as a state dict."""
     return {_torch_name(name): value for name, value in weights.items()}
 
 
