@@ -32,6 +32,8 @@ _HOME_OF = {
     'SequenceEnsemble': 'sequence.ensemble',
     'Signal': 'sequence.signal',
     'RNNComp': 'components.rnn_comp',
+    'RNNSurrogate': 'components.rnn_surrogate',
+    'trajectories_from_cases': 'components.trajectories',
     'Graph': 'graph.graph',
     'pagerank': 'graph.pagerank',
     'NotConverged': 'graph.errors',
