@@ -77,33 +77,40 @@ def sigmoid(x: Any) -> Any:
 
 
 @inlined
-def set_product(out: Any, x: Any, matrix: Any) -> None:
-    """Set `out` (lanes, n) to `x` (lanes, m) times `matrix` (m, n), all contiguous."""
-    lanes, size = x.shape
+def set_product(out: Any, x: Any, t: Any, matrix: Any) -> None:
+    """Set `out` (lanes, n) to `x[t]` (lanes, m) times `matrix` (m, n), all contiguous.
+
+    Entries are indexed one by one here and in the loops: a view of an array inside a loop costs as
+    much as some ten of them.
+    """
+    lanes, width = out.shape
+    size = matrix.shape[0]
     if lanes >= _LANES_FOR_BLAS:
-        np.dot(x, matrix, out)
+        np.dot(x[t], matrix, out)
         return
-    width = matrix.shape[1]
     by_four = size - size % 4
     for lane in range(lanes):
-        row, of = out[lane], x[lane]
         for j in range(width):
-            row[j] = 0.0
+            out[lane, j] = 0.0
         for k in range(0, by_four, 4):
-            x0, x1, x2, x3 = of[k], of[k + 1], of[k + 2], of[k + 3]
-            m0, m1, m2, m3 = matrix[k], matrix[k + 1], matrix[k + 2], matrix[k + 3]
+            x0, x1, x2, x3 = x[t, lane, k], x[t, lane, k + 1], x[t, lane, k + 2], x[t, lane, k + 3]
             for j in range(width):
-                row[j] += x0 * m0[j] + x1 * m1[j] + x2 * m2[j] + x3 * m3[j]
+                out[lane, j] += (
+                    x0 * matrix[k, j]
+                    + x1 * matrix[k + 1, j]
+                    + x2 * matrix[k + 2, j]
+                    + x3 * matrix[k + 3, j]
+                )
         for k in range(by_four, size):
-            x0, m0 = of[k], matrix[k]
+            x0 = x[t, lane, k]
             for j in range(width):
-                row[j] += x0 * m0[j]
+                out[lane, j] += x0 * matrix[k, j]
 
 
 @inlined
-def pull_through(h_bar: Any, product_bar: Any, matrix: Any, direct: Any) -> None:
+def pull_through(h_bar: Any, product_bar: Any, t: Any, matrix: Any, direct: Any) -> None:
     """Set `h_bar` to the sensitivities through the product with the state, and beside it."""
-    set_product(h_bar, product_bar, matrix)
+    set_product(h_bar, product_bar, t, matrix)
     for lane in range(h_bar.shape[0]):
         for j in range(h_bar.shape[1]):
             h_bar[lane, j] += direct[lane, j]

@@ -49,55 +49,60 @@ def _run(drive, weight_hh_t, bias, lengths, is_relu, h):
     seq_len, batch_size, size = drive.shape
     recurrent = np.empty((batch_size, size))
     for t in range(seq_len):
-        set_product(recurrent, h[t], weight_hh_t)
+        set_product(recurrent, h, t, weight_hh_t)
         for b in range(batch_size):
-            h1, product, driven = h[t + 1, b], recurrent[b], drive[t, b]
             if t >= lengths[b]:
-                h1[:] = h[t, b]
+                for j in range(size):
+                    h[t + 1, b, j] = h[t, b, j]
             elif is_relu:
                 for j in range(size):
-                    h1[j] = max(driven[j] + product[j] + bias[j], 0.0)
+                    h[t + 1, b, j] = max(drive[t, b, j] + recurrent[b, j] + bias[j], 0.0)
             else:
                 for j in range(size):
-                    h1[j] = tanh(driven[j] + product[j] + bias[j])
+                    h[t + 1, b, j] = tanh(drive[t, b, j] + recurrent[b, j] + bias[j])
 
 
 @compiled
 def _jvp(d_drive, weight_hh_t, lengths, is_relu, h, d_h):
     seq_len, batch_size, size = d_drive.shape
-    d_recurrent = np.empty((batch_size, size))
+    total = np.empty((batch_size, size))
     for t in range(seq_len):
-        set_product(d_recurrent, d_h[t], weight_hh_t)
+        set_product(total, d_h, t, weight_hh_t)
         for b in range(batch_size):
-            h1, d_h1, product, driven = h[t + 1, b], d_h[t + 1, b], d_recurrent[b], d_drive[t, b]
             if t >= lengths[b]:
-                d_h1[:] = d_h[t, b]
-            elif is_relu:
                 for j in range(size):
-                    d_h1[j] = driven[j] + product[j] if h1[j] > 0.0 else 0.0
+                    d_h[t + 1, b, j] = d_h[t, b, j]
+                continue
+            for j in range(size):
+                total[b, j] += d_drive[t, b, j]
+            if is_relu:
+                for j in range(size):
+                    d_h[t + 1, b, j] = total[b, j] if h[t + 1, b, j] > 0.0 else 0.0
             else:
                 for j in range(size):
-                    d_h1[j] = (driven[j] + product[j]) * (1.0 - h1[j] * h1[j])
+                    d_h[t + 1, b, j] = total[b, j] * (1.0 - h[t + 1, b, j] * h[t + 1, b, j])
 
 
 @compiled
 def _vjp(hidden_bar, weight_hh, lengths, is_relu, h, h_bar, total_bar):
     """Go back from the sensitivity to the last state, `h_bar`, which changes."""
     seq_len, batch_size, size = total_bar.shape
-    direct = np.empty((batch_size, size))
+    direct = np.zeros((batch_size, size))
     for t in range(seq_len - 1, -1, -1):
         for b in range(batch_size):
-            h1, h1_bar, now = h[t + 1, b], h_bar[b], hidden_bar[t, b]
-            pulled, past = total_bar[t, b], direct[b]
+            for j in range(size):
+                h_bar[b, j] += hidden_bar[t, b, j]
             if t >= lengths[b]:
-                past[:] = h1_bar + now
-                pulled[:] = 0.0
+                for j in range(size):
+                    direct[b, j] = h_bar[b, j]
+                    total_bar[t, b, j] = 0.0
                 continue
-            past[:] = 0.0
+            for j in range(size):
+                direct[b, j] = 0.0
             if is_relu:
                 for j in range(size):
-                    pulled[j] = h1_bar[j] + now[j] if h1[j] > 0.0 else 0.0
+                    total_bar[t, b, j] = h_bar[b, j] if h[t + 1, b, j] > 0.0 else 0.0
             else:
                 for j in range(size):
-                    pulled[j] = (h1_bar[j] + now[j]) * (1.0 - h1[j] * h1[j])
-        pull_through(h_bar, total_bar[t], weight_hh, direct)
+                    total_bar[t, b, j] = h_bar[b, j] * (1.0 - h[t + 1, b, j] * h[t + 1, b, j])
+        pull_through(h_bar, total_bar, t, weight_hh, direct)

@@ -53,48 +53,61 @@ def _run(gates, weight_hh_t, bias_ih, bias_hh, lengths, h, recurrent_n):
     size = rows // 3
     recurrent = np.empty((batch_size, rows))
     for t in range(seq_len):
-        set_product(recurrent, h[t], weight_hh_t)
+        set_product(recurrent, h, t, weight_hh_t)
         for b in range(batch_size):
-            h0, h1, gate, kept = h[t, b], h[t + 1, b], gates[t, b], recurrent_n[t, b]
-            product = recurrent[b]
             if t >= lengths[b]:
-                h1[:], gate[:], kept[:] = h0, 0.0, 0.0
+                gates[t, b, :] = 0.0
+                for j in range(size):
+                    h[t + 1, b, j] = h[t, b, j]
+                    recurrent_n[t, b, j] = 0.0
                 continue
+            for j in range(rows):
+                recurrent[b, j] += bias_hh[j]
             for j in range(2 * size):
-                gate[j] = sigmoid(gate[j] + bias_ih[j] + product[j] + bias_hh[j])
+                gates[t, b, j] = sigmoid(gates[t, b, j] + bias_ih[j] + recurrent[b, j])
             for j in range(size):
-                k = 2 * size + j
-                kept[j] = product[k] + bias_hh[k]
-                gate[k] = tanh(gate[k] + bias_ih[k] + gate[j] * kept[j])
-                h1[j] = gate[k] + gate[size + j] * (h0[j] - gate[k])
+                recurrent_n[t, b, j] = recurrent[b, 2 * size + j]
+            for j in range(size):
+                gates[t, b, 2 * size + j] = tanh(
+                    gates[t, b, 2 * size + j]
+                    + bias_ih[2 * size + j]
+                    + gates[t, b, j] * recurrent[b, 2 * size + j]
+                )
+            for j in range(size):
+                n = gates[t, b, 2 * size + j]
+                h[t + 1, b, j] = n + gates[t, b, size + j] * (h[t, b, j] - n)
 
 
 @compiled
 def _jvp(d_drive, d_recurrent, weight_hh_t, lengths, h, gates, recurrent_n, d_h):
     seq_len, batch_size, rows = d_drive.shape
     size = rows // 3
-    recurrent = np.empty((batch_size, rows))
+    total = np.empty((batch_size, rows))
     for t in range(seq_len):
-        set_product(recurrent, d_h[t], weight_hh_t)
+        set_product(total, d_h, t, weight_hh_t)
         for b in range(batch_size):
-            d_h0, d_h1, h0, gate = d_h[t, b], d_h[t + 1, b], h[t, b], gates[t, b]
-            kept, product, driven = recurrent_n[t, b], recurrent[b], d_drive[t, b]
             if t >= lengths[b]:
-                d_h1[:] = d_h0
+                for j in range(size):
+                    d_h[t + 1, b, j] = d_h[t, b, j]
                 continue
             if d_recurrent.size:
                 for j in range(rows):
-                    product[j] += d_recurrent[t, b, j]
+                    total[b, j] += d_recurrent[t, b, j]
+            for j in range(2 * size):
+                total[b, j] += d_drive[t, b, j]
             for j in range(size):
-                r, z, n = gate[j], gate[size + j], gate[2 * size + j]
-                by_n = (1.0 - z) * (1.0 - n * n)
-                d_r = driven[j] + product[j]
-                d_z = driven[size + j] + product[size + j]
-                d_n = driven[2 * size + j] + r * product[2 * size + j]
-                d_h1[j] = (
-                    z * d_h0[j]
-                    + by_n * (d_n + kept[j] * r * (1.0 - r) * d_r)
-                    + (h0[j] - n) * z * (1.0 - z) * d_z
+                r = gates[t, b, j]
+                total[b, 2 * size + j] = (
+                    r * total[b, 2 * size + j]
+                    + d_drive[t, b, 2 * size + j]
+                    + recurrent_n[t, b, j] * r * (1.0 - r) * total[b, j]
+                )
+            for j in range(size):
+                z, n = gates[t, b, size + j], gates[t, b, 2 * size + j]
+                d_h[t + 1, b, j] = (
+                    z * d_h[t, b, j]
+                    + (1.0 - z) * (1.0 - n * n) * total[b, 2 * size + j]
+                    + (h[t, b, j] - n) * z * (1.0 - z) * total[b, size + j]
                 )
 
 
@@ -106,21 +119,23 @@ def _vjp(hidden_bar, weight_hh, lengths, h, gates, recurrent_n, h_bar, drive_bar
     direct = np.empty((batch_size, size))
     for t in range(seq_len - 1, -1, -1):
         for b in range(batch_size):
-            h0, gate, kept = h[t, b], gates[t, b], recurrent_n[t, b]
-            h1_bar, now, past = h_bar[b], hidden_bar[t, b], direct[b]
-            driven, product = drive_bar[t, b], recurrent_bar[t, b]
+            for j in range(size):
+                h_bar[b, j] += hidden_bar[t, b, j]
             if t >= lengths[b]:
-                past[:] = h1_bar + now
-                driven[:] = 0.0
-                product[:] = 0.0
+                drive_bar[t, b, :] = 0.0
+                recurrent_bar[t, b, :] = 0.0
+                for j in range(size):
+                    direct[b, j] = h_bar[b, j]
                 continue
             for j in range(size):
-                r, z, n = gate[j], gate[size + j], gate[2 * size + j]
-                by_h = h1_bar[j] + now[j]
-                by_n = by_h * (1.0 - z) * (1.0 - n * n)
-                by_r = by_n * kept[j] * r * (1.0 - r)
-                by_z = by_h * (h0[j] - n) * z * (1.0 - z)
-                driven[j], driven[size + j], driven[2 * size + j] = by_r, by_z, by_n
-                product[j], product[size + j], product[2 * size + j] = by_r, by_z, by_n * r
-                past[j] = by_h * z
-        pull_through(h_bar, recurrent_bar[t], weight_hh, direct)
+                z, n = gates[t, b, size + j], gates[t, b, 2 * size + j]
+                drive_bar[t, b, 2 * size + j] = h_bar[b, j] * (1.0 - z) * (1.0 - n * n)
+                drive_bar[t, b, size + j] = h_bar[b, j] * (h[t, b, j] - n) * z * (1.0 - z)
+                direct[b, j] = h_bar[b, j] * z
+            for j in range(size):
+                r, by_n = gates[t, b, j], drive_bar[t, b, 2 * size + j]
+                drive_bar[t, b, j] = by_n * recurrent_n[t, b, j] * r * (1.0 - r)
+                recurrent_bar[t, b, 2 * size + j] = by_n * r
+            for j in range(2 * size):
+                recurrent_bar[t, b, j] = drive_bar[t, b, j]
+        pull_through(h_bar, recurrent_bar, t, weight_hh, direct)

@@ -50,57 +50,61 @@ def _run(gates, weight_hh_t, bias, lengths, h, c, tanh_c):
     size = rows // 4
     recurrent = np.empty((batch_size, rows))
     for t in range(seq_len):
-        set_product(recurrent, h[t], weight_hh_t)
+        set_product(recurrent, h, t, weight_hh_t)
         for b in range(batch_size):
-            h1, c0, c1 = h[t + 1, b], c[t, b], c[t + 1, b]
-            gate, product, tanh_c1 = gates[t, b], recurrent[b], tanh_c[t, b]
             if t >= lengths[b]:
-                h1[:], c1[:], gate[:], tanh_c1[:] = h[t, b], c0, 0.0, 0.0
+                gates[t, b, :] = 0.0
+                for j in range(size):
+                    h[t + 1, b, j] = h[t, b, j]
+                    c[t + 1, b, j] = c[t, b, j]
+                    tanh_c[t, b, j] = 0.0
                 continue
             for j in range(2 * size):
-                gate[j] = sigmoid(gate[j] + product[j] + bias[j])
+                gates[t, b, j] = sigmoid(gates[t, b, j] + recurrent[b, j] + bias[j])
             for j in range(2 * size, 3 * size):
-                gate[j] = tanh(gate[j] + product[j] + bias[j])
+                gates[t, b, j] = tanh(gates[t, b, j] + recurrent[b, j] + bias[j])
             for j in range(3 * size, rows):
-                gate[j] = sigmoid(gate[j] + product[j] + bias[j])
+                gates[t, b, j] = sigmoid(gates[t, b, j] + recurrent[b, j] + bias[j])
+            # Short loops: with more arrays in one, the compiler would not vectorise it.
             for j in range(size):
-                c1[j] = gate[size + j] * c0[j] + gate[j] * gate[2 * size + j]
-                tanh_c1[j] = tanh(c1[j])
-                h1[j] = gate[3 * size + j] * tanh_c1[j]
+                c[t + 1, b, j] = (
+                    gates[t, b, size + j] * c[t, b, j] + gates[t, b, j] * gates[t, b, 2 * size + j]
+                )
+            for j in range(size):
+                tanh_c[t, b, j] = tanh(c[t + 1, b, j])
+            for j in range(size):
+                h[t + 1, b, j] = gates[t, b, 3 * size + j] * tanh_c[t, b, j]
 
 
 @compiled
 def _jvp(d_drive, weight_hh_t, lengths, c, gates, tanh_c, d_h, d_c):
     seq_len, batch_size, rows = d_drive.shape
     size = rows // 4
-    d_recurrent = np.empty((batch_size, rows))
+    total = np.empty((batch_size, rows))
     for t in range(seq_len):
-        set_product(d_recurrent, d_h[t], weight_hh_t)
+        set_product(total, d_h, t, weight_hh_t)
         for b in range(batch_size):
-            d_h1, d_c0, d_c1, c0 = d_h[t + 1, b], d_c[t, b], d_c[t + 1, b], c[t, b]
             if t >= lengths[b]:
-                d_h1[:], d_c1[:] = d_h[t, b], d_c0
+                for j in range(size):
+                    d_h[t + 1, b, j] = d_h[t, b, j]
+                    d_c[t + 1, b, j] = d_c[t, b, j]
                 continue
-            gate, product, driven, tanh_c1 = (
-                gates[t, b],
-                d_recurrent[b],
-                d_drive[t, b],
-                tanh_c[t, b],
-            )
+            for j in range(rows):
+                total[b, j] += d_drive[t, b, j]
             for j in range(size):
-                i, f, g, o = gate[j], gate[size + j], gate[2 * size + j], gate[3 * size + j]
-                d_i = driven[j] + product[j]
-                d_f = driven[size + j] + product[size + j]
-                d_g = driven[2 * size + j] + product[2 * size + j]
-                d_o = driven[3 * size + j] + product[3 * size + j]
-                d_c1[j] = (
-                    f * d_c0[j]
-                    + g * i * (1.0 - i) * d_i
-                    + c0[j] * f * (1.0 - f) * d_f
-                    + i * (1.0 - g * g) * d_g
+                i, f = gates[t, b, j], gates[t, b, size + j]
+                g = gates[t, b, 2 * size + j]
+                d_c[t + 1, b, j] = (
+                    f * d_c[t, b, j]
+                    + g * i * (1.0 - i) * total[b, j]
+                    + c[t, b, j] * f * (1.0 - f) * total[b, size + j]
+                    + i * (1.0 - g * g) * total[b, 2 * size + j]
                 )
-                d_h1[j] = (
-                    tanh_c1[j] * o * (1.0 - o) * d_o + o * (1.0 - tanh_c1[j] * tanh_c1[j]) * d_c1[j]
+            for j in range(size):
+                o, tanh_c1 = gates[t, b, 3 * size + j], tanh_c[t, b, j]
+                d_h[t + 1, b, j] = (
+                    tanh_c1 * o * (1.0 - o) * total[b, 3 * size + j]
+                    + o * (1.0 - tanh_c1 * tanh_c1) * d_c[t + 1, b, j]
                 )
 
 
@@ -109,23 +113,27 @@ def _vjp(hidden_bar, weight_hh, lengths, c, gates, tanh_c, h_bar, c_bar, gates_b
     """Go back from the sensitivities to the last states, `h_bar` and `c_bar`, which change."""
     seq_len, batch_size, rows = gates.shape
     size = rows // 4
-    direct = np.empty((batch_size, size))
+    direct = np.zeros((batch_size, size))
     for t in range(seq_len - 1, -1, -1):
         for b in range(batch_size):
-            gate, c0, tanh_c1, pulled = gates[t, b], c[t, b], tanh_c[t, b], gates_bar[t, b]
-            h1_bar, c1_bar, now, past = h_bar[b], c_bar[b], hidden_bar[t, b], direct[b]
+            for j in range(size):
+                h_bar[b, j] += hidden_bar[t, b, j]
             if t >= lengths[b]:
-                past[:] = h1_bar + now
-                pulled[:] = 0.0
+                gates_bar[t, b, :] = 0.0
+                for j in range(size):
+                    direct[b, j] = h_bar[b, j]
                 continue
             for j in range(size):
-                i, f, g, o = gate[j], gate[size + j], gate[2 * size + j], gate[3 * size + j]
-                by_h = h1_bar[j] + now[j]
-                by_c = c1_bar[j] + by_h * o * (1.0 - tanh_c1[j] * tanh_c1[j])
-                pulled[j] = by_c * g * i * (1.0 - i)
-                pulled[size + j] = by_c * c0[j] * f * (1.0 - f)
-                pulled[2 * size + j] = by_c * i * (1.0 - g * g)
-                pulled[3 * size + j] = by_h * tanh_c1[j] * o * (1.0 - o)
-                c1_bar[j] = by_c * f
-                past[j] = 0.0
-        pull_through(h_bar, gates_bar[t], weight_hh, direct)
+                direct[b, j] = 0.0
+            for j in range(size):
+                o, tanh_c1 = gates[t, b, 3 * size + j], tanh_c[t, b, j]
+                gates_bar[t, b, 3 * size + j] = h_bar[b, j] * tanh_c1 * o * (1.0 - o)
+                c_bar[b, j] += h_bar[b, j] * o * (1.0 - tanh_c1 * tanh_c1)
+            for j in range(size):
+                i, f = gates[t, b, j], gates[t, b, size + j]
+                g, by_c = gates[t, b, 2 * size + j], c_bar[b, j]
+                gates_bar[t, b, j] = by_c * g * i * (1.0 - i)
+                gates_bar[t, b, size + j] = by_c * c[t, b, j] * f * (1.0 - f)
+                gates_bar[t, b, 2 * size + j] = by_c * i * (1.0 - g * g)
+                c_bar[b, j] = by_c * f
+        pull_through(h_bar, gates_bar, t, weight_hh, direct)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
-from scipy.optimize import line_search
 
 from mdao_seq.sequence.cells.cell import Array
 from mdao_seq.sequence.training.objective import Objective
@@ -87,6 +86,9 @@ class LBFGS(Optimizer):
             before = loss + 0.5 * min(1.0, float(np.linalg.norm(gradient))) * float(
                 np.linalg.norm(gradient)
             )
+        # Slow to import, and needed by few.
+        from scipy.optimize import line_search
+
         with warnings.catch_warnings():
             # That there is no way down is an answer, not a fault.
             warnings.simplefilter('ignore', RuntimeWarning)
