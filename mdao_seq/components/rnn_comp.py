@@ -74,6 +74,8 @@ class RNNComp(om.ExplicitComponent):
         self._model = model = self._read_model()
         self._trace = self._traced_at = None
         self._told = set()
+        self._constant_state = options['truncate']
+        self._is_truncated = options['truncate'] or options['num_steps'] is not None
         try:
             self._variables = variables = RNNVariables(
                 model,
@@ -171,11 +173,11 @@ class RNNComp(om.ExplicitComponent):
         self._tell_of_truncation()
         if mode == 'fwd':
             d_x, d_state, d_weights = variables.change(d_inputs)
-            d_state = None if self.options['truncate'] else d_state
+            d_state = None if self._constant_state else d_state
             variables.add_change(trace.jvp(d_x, d_state, d_weights), d_outputs)
         else:
             bars = trace.vjp(*variables.sensitivity(d_outputs))
-            variables.add_sensitivities(bars, d_inputs, self.options['truncate'])
+            variables.add_sensitivities(bars, d_inputs, self._constant_state)
 
     def _read_model(self):
         model = self.options['model']
@@ -224,16 +226,16 @@ class RNNComp(om.ExplicitComponent):
 
     def _traced(self, inputs):
         """Return the run at `inputs`, made once for each input point and set of weights."""
-        point = self._point(inputs, self._variables)
-        arrays = point.arrays()
+        values = _copied(inputs)
         if (
             self._trace is None
-            or not self._model.is_current(self._trace, point.weights)
-            or not all(map(np.array_equal, arrays, self._traced_at))
+            or not np.array_equal(values, self._traced_at)
+            or not self._model.is_current(self._trace, self._variables.weights or None)
         ):
+            point = self._point(inputs, self._variables)
             self._check_range(point.x)
             self._trace = self._forward(point, self._variables)
-            self._traced_at = arrays
+            self._traced_at = values
         return self._trace
 
     def _run(self, inputs, variables=None):
@@ -274,7 +276,7 @@ class RNNComp(om.ExplicitComponent):
         self._tell(name, f'{message}. This is said once.', om.OpenMDAOWarning)
 
     def _tell_of_truncation(self):
-        if self.options['num_steps'] is not None or self.options['truncate']:
+        if self._is_truncated:
             self._tell(
                 'truncation',
                 f'num_steps={self.options["num_steps"]}, truncate={self.options["truncate"]}: the '
@@ -288,3 +290,10 @@ class RNNComp(om.ExplicitComponent):
         if about not in self._told:
             self._told.add(about)
             om.issue_warning(message, prefix=self.msginfo, category=category)
+
+
+def _copied(inputs):
+    """Return a copy of all values of an OpenMDAO vector, or of a mapping, as one array."""
+    if hasattr(inputs, 'asarray'):
+        return inputs.asarray(copy=True)
+    return np.concatenate([np.ravel(value) for value in inputs.values()])

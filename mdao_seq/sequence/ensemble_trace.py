@@ -49,10 +49,8 @@ class EnsembleTrace:
         changes = [trace.jvp(d_x, part) for trace, part in zip(self.traces, parts, strict=True)]
         of_each = np.stack([change.outputs for change in changes])
         d_spread = (self._by_output * of_each).sum(axis=0)
-        return Change(
-            np.concatenate([of_each.mean(axis=0), d_spread], axis=-1),
-            _behind([change.final_state for change in changes]),
-        )
+        finals = [each for change in changes for each in change.finals]
+        return Change(np.concatenate([of_each.mean(axis=0), d_spread], axis=-1), finals)
 
     def vjp(self, y_bar: Array, final_bar: Arrays | None = None) -> 'EnsembleSensitivities':
         """Sweep back through all networks; see `Trace.vjp`."""

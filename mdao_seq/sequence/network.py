@@ -1,6 +1,6 @@
 """A recurrent network of arrays: its weights, its runs and single steps."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from types import MappingProxyType
 from typing import Any
@@ -259,10 +259,10 @@ class Network:
         zero = np.zeros((self.num_layers, batch_size, self.hidden_size))
         return learned_state(self._weights, batch_size) or (zero,) * self._cell.num_states
 
-    def is_current(self, trace: Trace, weights: Mapping[str, Array] | None = None) -> bool:
+    def is_current(self, trace: Trace, weights: Iterable[str] | None = None) -> bool:
         """Return whether `forward` would make this trace again from its inputs.
 
-        With `weights` that are not the network's, whether it would but for a change of these.
+        Where `weights` are among the inputs, those of the network do not matter.
         """
         made_with = trace.made_with
         now = (

@@ -1,7 +1,6 @@
 """A network run once, ready for products with its derivatives."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,19 +17,25 @@ from mdao_seq.sequence.threads import one_blas_thread
 from mdao_seq.sequence.weights import INITIAL_STATES, layer_weights, learned_state
 
 
-class Change(NamedTuple):
+class Change:
     """Changes of what a network gives.
 
-    Attributes
+    Parameters
     ----------
     outputs : ndarray (batch_size, seq_len, output_size)
         In their units.
-    final_state : tuple of ndarray (num_layers, batch_size, hidden_size)
-        Of the states after the last time step.
+    finals : list of tuple of ndarray (batch_size, hidden_size)
+        Of the states of each layer after the last time step.
     """
 
-    outputs: Array
-    final_state: Arrays
+    def __init__(self, outputs: Array, finals: list[Arrays]):
+        self.outputs = outputs
+        self.finals = finals
+
+    @property
+    def final_state(self) -> Arrays:
+        """Those of the final state, as this is."""
+        return by_state(self.finals)
 
 
 class Trace:
@@ -143,9 +148,9 @@ class Trace:
         d_inputs = time_first(d_x) / self.input_scale
         if d_weights is not None and self._starts_learned:
             d_state = learned_state(d_weights, len(d_x))
-        d_hidden, d_final = self._push(d_inputs, d_state, d_weights)
+        d_hidden, finals = self._push(d_inputs, d_state, d_weights)
         d_outputs = self.head.jvp(d_hidden, d_inputs, d_weights) * self.output_scale
-        return Change(self._counted(batch_first(d_outputs)), d_final)
+        return Change(self._counted(batch_first(d_outputs)), finals)
 
     @one_blas_thread()
     def vjp(self, y_bar: Array, final_bar: Arrays | None = None) -> Sensitivities:
@@ -177,15 +182,15 @@ class Trace:
 
     def _push(
         self, d_inputs: Array, d_state: Arrays | None, d_weights: Mapping[str, Array] | None
-    ) -> tuple[Array, Arrays]:
-        """Return the changes of h of the last layer, over time, and of the final state."""
+    ) -> tuple[Array, list[Arrays]]:
+        """Return the changes of h of the last layer, over time, and of each layer's last states."""
         d_hidden = d_inputs
         finals = []
         for number, layer in enumerate(self.layers):
             by_weights = None if d_weights is None else layer_weights(d_weights, number)
             d_hidden, d_final = layer.jvp(d_hidden, _of_layer(d_state, number), by_weights)
             finals.append(d_final)
-        return d_hidden, by_state(finals)
+        return d_hidden, finals
 
     def _pull(self, hidden_bar: Array, final_bar: Arrays | None) -> list[LayerSensitivities]:
         """Return what a sweep back finds in each layer."""

@@ -41,7 +41,7 @@ class TruncatedTrace(Trace):
 
     def _push(
         self, d_inputs: Array, d_state: Arrays | None, d_weights: Mapping[str, Array] | None
-    ) -> tuple[Array, Arrays]:
+    ) -> tuple[Array, list[Arrays]]:
         steps = LinearSteps.of(self.layers)
         added = None
         if d_weights is not None:
@@ -68,7 +68,7 @@ class TruncatedTrace(Trace):
             ending = self._ending(t, steps.seq_len)
             for final, each in zip(d_final, copies, strict=True):
                 final[:, ending] = each[oldest][:, ending]
-        return d_hidden, tuple(d_final)
+        return d_hidden, [tuple(each[n] for each in d_final) for n in range(steps.num_layers)]
 
     def _pull(self, hidden_bar: Array, final_bar: Arrays | None) -> list[LayerSensitivities]:
         steps = LinearSteps.of(self.layers)
