@@ -137,3 +137,84 @@ def points_on_axis(plan, xlabel):
         axes.tick_params(axis='y', length=0)
         axes.set_xlabel(xlabel)
     return figure
+
+
+def causal_jacobian(jacobian, block, states):
+    """Draw a Jacobian over time, cut into blocks, and the singular values of one of them.
+
+    Parameters
+    ----------
+    jacobian : ndarray (seq_len, seq_len)
+        Of one output by one input.
+    block : int
+        Time steps of a block.
+    states : int
+        States of the network: the largest rank of a block below the diagonal.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The picture.
+    """
+    seq_len = len(jacobian)
+    with plt.rc_context(STYLE):
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout='constrained')
+        largest = np.abs(jacobian).max()
+        image = left.imshow(
+            np.where(jacobian == 0.0, np.nan, jacobian), cmap='RdBu_r', vmin=-largest, vmax=largest
+        )
+        for edge in range(block, seq_len, block):
+            left.axhline(edge - 0.5, color='0.7', linewidth=0.6)
+            left.axvline(edge - 0.5, color='0.7', linewidth=0.6)
+        left.grid(visible=False)
+        left.set_xlabel('time step of the input')
+        left.set_ylabel('time step of the output')
+        figure.colorbar(image, ax=left, shrink=0.8, label='d level / d speed')
+        below = jacobian[-block:, : seq_len - block]
+        for matrix, name, colour in (
+            (jacobian, 'the whole matrix', BLUE),
+            (below, 'left of the last block', VERMILION),
+        ):
+            values = np.linalg.svd(matrix, compute_uv=False)
+            right.semilogy(
+                np.arange(1, len(values) + 1), values / values[0], '.-', color=colour, label=name
+            )
+        right.axvline(states, color=GREY, linestyle=':', linewidth=1.2)
+        right.annotate(
+            f'{states} states', (states, 1e-2), (6, 0), textcoords='offset points', color=GREY
+        )
+        right.set_ylim(1e-18, 3.0)
+        right.set_xlabel('number')
+        right.set_ylabel('singular value, relative')
+        right.legend()
+    plt.close(figure)
+    return figure
+
+
+def truncation(num_steps, curves):
+    """Draw how far truncated derivatives are off.
+
+    Parameters
+    ----------
+    num_steps : ndarray of int
+        Time steps that they look back.
+    curves : dict of str to list of float
+        Relative errors, by what is derived.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The picture.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(8, 4), layout='constrained')
+        for (name, errors), colour, dash in zip(
+            curves.items(), (BLUE, VERMILION, GREEN), ('-', '--', '-.'), strict=False
+        ):
+            axes.loglog(num_steps, np.maximum(errors, 1e-17), dash, color=colour, label=name)
+        axes.set_ylim(1e-4, 2.0)
+        axes.set_xlabel('num_steps')
+        axes.set_ylabel('relative error')
+        axes.legend(loc='lower left')
+    plt.close(figure)
+    return figure
