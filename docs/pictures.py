@@ -181,7 +181,7 @@ def causal_jacobian(jacobian, block, states):
             )
         right.axvline(states, color=GREY, linestyle=':', linewidth=1.2)
         right.annotate(
-            f'{states} states', (states, 1e-2), (6, 0), textcoords='offset points', color=GREY
+            f'{states} states', (states, 1e-8), (6, 0), textcoords='offset points', color=GREY
         )
         right.set_ylim(1e-18, 3.0)
         right.set_xlabel('number')
