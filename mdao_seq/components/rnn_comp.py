@@ -176,7 +176,8 @@ class RNNComp(om.ExplicitComponent):
             d_state = None if self._constant_state else d_state
             variables.add_change(trace.jvp(d_x, d_state, d_weights), d_outputs)
         else:
-            bars = trace.vjp(*variables.sensitivity(d_outputs))
+            with_weights = any(name in d_inputs for name in variables.weights)
+            bars = trace.vjp(*variables.sensitivity(d_outputs), with_weights=with_weights)
             variables.add_sensitivities(bars, d_inputs, self._constant_state)
 
     def _read_model(self):

@@ -129,7 +129,7 @@ class RNNSurrogate(om.SurrogateModel):
         for row in range(size):
             y_bar = np.zeros(trace.outputs.shape)
             y_bar.flat[row] = 1.0
-            x_bar = trace.vjp(y_bar).inputs()[0]
+            x_bar = trace.vjp(y_bar, with_weights=False).inputs()[0]
             for column, place in enumerate(sequences):
                 jacobian[row, place] = x_bar[:, column]
             for column, place in enumerate(scalars, len(sequences)):

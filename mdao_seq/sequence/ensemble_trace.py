@@ -52,13 +52,15 @@ class EnsembleTrace:
         finals = [each for change in changes for each in change.finals]
         return Change(np.concatenate([of_each.mean(axis=0), d_spread], axis=-1), finals)
 
-    def vjp(self, y_bar: Array, final_bar: Arrays | None = None) -> 'EnsembleSensitivities':
+    def vjp(
+        self, y_bar: Array, final_bar: Arrays | None = None, with_weights: bool = False
+    ) -> 'EnsembleSensitivities':
         """Sweep back through all networks; see `Trace.vjp`."""
         mean_bar, spread_bar = np.split(y_bar, 2, axis=-1)
         parts = self._parted(final_bar)
         return EnsembleSensitivities(
             [
-                trace.vjp(mean_bar / len(self.traces) + by_output * spread_bar, part)
+                trace.vjp(mean_bar / len(self.traces) + by_output * spread_bar, part, False)
                 for trace, by_output, part in zip(self.traces, self._by_output, parts, strict=True)
             ]
         )

@@ -75,13 +75,11 @@ class LayerTrace:
         self.weights = weights
         self._input_sequence = inputs
         self.recurrence = Recurrence(
-            cell, weights.weight_hh, weights.bias_ih, weights.bias_hh, lengths
+            cell, weights.weight_ih, weights.weight_hh, weights.bias_ih, weights.bias_hh, lengths
         )
-        self._gates_shape = (inputs.shape[1], cell.num_gates, weights.weight_hh.shape[1])
-        drive = times(inputs, weights.weight_ih.T)
         if initial is None:
-            initial = self._zero_states(drive.dtype)
-        self.steps = engine.run(self.recurrence, self._by_gates(drive), initial)
+            initial = self._zero_states(np.result_type(inputs, weights.weight_hh))
+        self.steps = engine.run(self.recurrence, inputs, initial)
         self.hidden = self.steps.states[0][1:]
         self.final = tuple(state[-1] for state in self.steps.states)
 
@@ -109,15 +107,10 @@ class LayerTrace:
         d_final : tuple of ndarray (batch_size, hidden_size)
             Change of `final`.
         """
-        d_drive = times(d_inputs, self.weights.weight_ih.T)
-        d_drive = self._by_gates(d_drive)
         if d_initial is None:
-            d_initial = self._zero_states(d_drive.dtype)
-        d_recurrent = None
-        if d_weights is not None:
-            d_by_weights, d_recurrent = self.product_changes(d_weights)
-            d_drive = d_drive + d_by_weights
-        d_states = self._engine.jvp(self.recurrence, self.steps, d_drive, d_recurrent, d_initial)
+            d_initial = self._zero_states(d_inputs.dtype)
+        added = None if d_weights is None else self.product_changes(d_weights)
+        d_states = self._engine.jvp(self.recurrence, self.steps, d_inputs, d_initial, added)
         return d_states[0][1:], tuple(state[-1] for state in d_states)
 
     def product_changes(self, d_weights: LayerWeights) -> tuple[Array, Array]:
@@ -139,7 +132,7 @@ class LayerTrace:
             d_drive = d_drive + d_weights.bias_ih
         if d_weights.bias_hh is not None:
             d_recurrent = d_recurrent + d_weights.bias_hh
-        return self._by_gates(d_drive), self._by_gates(d_recurrent)
+        return self.recurrence.by_gates(d_drive), self.recurrence.by_gates(d_recurrent)
 
     def vjp(self, hidden_bar: Array, final_bar: Arrays | None = None) -> 'LayerSensitivities':
         """Sweep back through time.
@@ -163,6 +156,27 @@ class LayerTrace:
         )
         return self.sensitivities(drive_bar, recurrent_bar, initial_bar)
 
+    def inputs_vjp(
+        self, hidden_bar: Array, final_bar: Arrays | None = None
+    ) -> 'InputSensitivities':
+        """Sweep back through time, for the inputs and the initial states only.
+
+        Parameters
+        ----------
+        hidden_bar, final_bar
+            As of `vjp`.
+
+        Returns
+        -------
+        InputSensitivities
+            What was found.
+        """
+        if final_bar is None:
+            final_bar = self._zero_states(hidden_bar.dtype)
+        return InputSensitivities(
+            *self._engine.inputs_vjp(self.recurrence, self.steps, hidden_bar, final_bar)
+        )
+
     def sensitivities(
         self, drive_bar: Array, recurrent_bar: Array, initial_bar: Arrays
     ) -> 'LayerSensitivities':
@@ -180,13 +194,34 @@ class LayerTrace:
             self.weights, self._input_sequence, before, drive_bar, recurrent_bar, initial_bar
         )
 
-    def _by_gates(self, drive: Array) -> Array:
-        return drive.reshape(-1, *self._gates_shape)
-
     def _zero_states(self, dtype: np.dtype) -> Arrays:
-        batch_size, _, hidden_size = self._gates_shape
-        zero = np.zeros((batch_size, hidden_size), dtype=dtype)
+        hidden_size = self.weights.weight_hh.shape[1]
+        zero = np.zeros((self._input_sequence.shape[1], hidden_size), dtype=dtype)
         return (zero,) * self.recurrence.cell.num_states
+
+
+class InputSensitivities:
+    """What a sweep back through a layer found of its inputs and initial states.
+
+    Parameters
+    ----------
+    inputs_bar : ndarray (seq_len, batch_size, input_size)
+        Sensitivities to the inputs.
+    initial : tuple of ndarray (batch_size, hidden_size)
+        Sensitivities to the states before the first step.
+    """
+
+    def __init__(self, inputs_bar: Array, initial: Arrays):
+        self._inputs_bar = inputs_bar
+        self.initial = initial
+
+    def inputs(self) -> Array:
+        """Return the sensitivities to the inputs, (seq_len, batch_size, input_size)."""
+        return self._inputs_bar
+
+    def weights(self) -> LayerWeights:
+        """Refuse: these were not asked for."""
+        raise RuntimeError('vjp was called with with_weights=False')
 
 
 class LayerSensitivities:

@@ -7,7 +7,7 @@ import numpy as np
 from mdao_seq.sequence.arrays import batch_first
 from mdao_seq.sequence.cells.cell import Array, Arrays
 from mdao_seq.sequence.head import HeadTrace
-from mdao_seq.sequence.layer import LayerSensitivities
+from mdao_seq.sequence.layer import InputSensitivities, LayerSensitivities
 from mdao_seq.sequence.threads import one_blas_thread
 from mdao_seq.sequence.weights import INITIAL_STATES
 
@@ -21,7 +21,7 @@ class Sensitivities:
         Weights of the network, by name.
     input_scale : ndarray (input_size,)
         Of the normalisation.
-    layers : list of LayerSensitivities
+    layers : list of LayerSensitivities or InputSensitivities
         Of each layer.
     head : HeadTrace
         The head.
@@ -35,7 +35,7 @@ class Sensitivities:
         self,
         weights: Mapping[str, Array],
         input_scale: Array,
-        layers: list[LayerSensitivities],
+        layers: list[LayerSensitivities | InputSensitivities],
         head: HeadTrace,
         outputs_bar: Array,
         learned: bool,
@@ -52,7 +52,7 @@ class Sensitivities:
         """Return those to the inputs, (batch_size, seq_len, input_size), per unit of each."""
         found = self._layers[0].inputs()
         if self._head.feedthrough is not None:
-            found += self._outputs_bar @ self._head.feedthrough
+            found = found + self._outputs_bar @ self._head.feedthrough
         return batch_first(found / self._input_scale)
 
     def initial_state(self) -> Arrays:
@@ -64,6 +64,11 @@ class Sensitivities:
         """Return those to the weights, by their names and in their shapes.
 
         Those to the learned initial states are zero where others were given.
+
+        Raises
+        ------
+        RuntimeError
+            If they were not asked for.
         """
         found = self._head.weights(self._outputs_bar)
         for number, layer in enumerate(self._layers):

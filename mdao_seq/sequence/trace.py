@@ -10,7 +10,7 @@ from mdao_seq.sequence.engines.engine import Engine
 from mdao_seq.sequence.head import HeadTrace
 from mdao_seq.sequence.jacobian.causal import Key, causal_jacobian
 from mdao_seq.sequence.jacobian.causality import Causality
-from mdao_seq.sequence.layer import LayerSensitivities, LayerTrace
+from mdao_seq.sequence.layer import InputSensitivities, LayerSensitivities, LayerTrace
 from mdao_seq.sequence.normalization import Normalization
 from mdao_seq.sequence.sensitivities import Sensitivities, by_state
 from mdao_seq.sequence.threads import one_blas_thread
@@ -153,7 +153,9 @@ class Trace:
         return Change(self._counted(batch_first(d_outputs)), finals)
 
     @one_blas_thread()
-    def vjp(self, y_bar: Array, final_bar: Arrays | None = None) -> Sensitivities:
+    def vjp(
+        self, y_bar: Array, final_bar: Arrays | None = None, with_weights: bool = True
+    ) -> Sensitivities:
         """Sweep back through the network: the transpose of `jvp`.
 
         Parameters
@@ -162,6 +164,8 @@ class Trace:
             Sensitivity to the outputs, per unit of each.
         final_bar : tuple of ndarray (num_layers, batch_size, hidden_size) or None
             Sensitivity to the final state. None: zeros.
+        with_weights : bool
+            Whether those to the weights are wanted; without them it is faster.
 
         Returns
         -------
@@ -169,7 +173,7 @@ class Trace:
             To the inputs, the states before the first time step and the weights.
         """
         outputs_bar = time_first(self._counted(y_bar)) * self.output_scale
-        found = self._pull(self.head.hidden(outputs_bar), final_bar)
+        found = self._pull(self.head.hidden(outputs_bar), final_bar, with_weights)
         return Sensitivities(
             self.weights, self.input_scale, found, self.head, outputs_bar, self._starts_learned
         )
@@ -192,11 +196,14 @@ class Trace:
             finals.append(d_final)
         return d_hidden, finals
 
-    def _pull(self, hidden_bar: Array, final_bar: Arrays | None) -> list[LayerSensitivities]:
+    def _pull(
+        self, hidden_bar: Array, final_bar: Arrays | None, with_weights: bool
+    ) -> list[LayerSensitivities | InputSensitivities]:
         """Return what a sweep back finds in each layer."""
-        found: list[LayerSensitivities] = []
+        found: list[LayerSensitivities | InputSensitivities] = []
         for number, layer in reversed(list(enumerate(self.layers))):
-            found.append(layer.vjp(hidden_bar, _of_layer(final_bar, number)))
+            sweep = layer.vjp if with_weights else layer.inputs_vjp
+            found.append(sweep(hidden_bar, _of_layer(final_bar, number)))
             if number:
                 hidden_bar = found[-1].inputs()
         return found[::-1]

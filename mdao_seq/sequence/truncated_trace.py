@@ -14,7 +14,7 @@ import numpy as np
 
 from mdao_seq.sequence.arrays import over_time
 from mdao_seq.sequence.cells.cell import Array, Arrays
-from mdao_seq.sequence.layer import LayerSensitivities
+from mdao_seq.sequence.layer import InputSensitivities, LayerSensitivities
 from mdao_seq.sequence.linear_steps import LinearSteps
 from mdao_seq.sequence.trace import Trace
 from mdao_seq.sequence.weights import layer_weights
@@ -70,7 +70,9 @@ class TruncatedTrace(Trace):
                 final[:, ending] = each[oldest][:, ending]
         return d_hidden, [tuple(each[n] for each in d_final) for n in range(steps.num_layers)]
 
-    def _pull(self, hidden_bar: Array, final_bar: Arrays | None) -> list[LayerSensitivities]:
+    def _pull(
+        self, hidden_bar: Array, final_bar: Arrays | None, with_weights: bool
+    ) -> list[LayerSensitivities | InputSensitivities]:
         steps = LinearSteps.of(self.layers)
         dtype = np.result_type(hidden_bar, *(final_bar or ()))
         shape = (self.num_steps, steps.num_layers, steps.batch_size, steps.hidden_size)

@@ -13,7 +13,7 @@ from mdao_seq.sequence.engines.engine import Recurrence
 from mdao_seq.sequence.threads import one_blas_thread
 from tests.sequence.networks import every_cell, small_model
 
-SEQ_LEN, HIDDEN_SIZE = 9, 6
+SEQ_LEN, INPUT_SIZE, HIDDEN_SIZE = 9, 3, 6
 
 pytest.importorskip('numba', reason='numba is not installed: there is only one engine')
 
@@ -31,38 +31,53 @@ def assert_same(these, others):
 @pytest.mark.parametrize('batch_size', [1, 3, 4])
 @pytest.mark.parametrize('with_lengths', [False, True])
 @pytest.mark.parametrize('bias', [False, True])
-def test_engines_agree(engine, cell, nonlinearity, batch_size, with_lengths, bias):
+@pytest.mark.parametrize('windows', [1, 4])
+def test_engines_agree(
+    engine, cell, nonlinearity, batch_size, with_lengths, bias, windows, monkeypatch
+):
+    if windows > 1:  # of two time steps, and a last one of one
+        rows = make_cell(cell, nonlinearity).num_gates * HIDDEN_SIZE
+        module = f'mdao_seq.sequence.engines.{engine}_engine'
+        monkeypatch.setattr(f'{module}._IN_CACHE', 2 * batch_size * rows)
     cell = make_cell(cell, nonlinearity)
     rng = np.random.default_rng(batch_size)
     normal = rng.standard_normal
     rows = cell.num_gates * HIDDEN_SIZE
     layer = Recurrence(
         cell,
+        0.3 * normal((rows, INPUT_SIZE)),
         0.3 * normal((rows, HIDDEN_SIZE)),
         *((normal(rows), normal(rows)) if bias else (None, None)),
         rng.integers(1, SEQ_LEN + 1, batch_size) if with_lengths else None,
     )
     gates = (SEQ_LEN, batch_size, cell.num_gates, HIDDEN_SIZE)
-    drive, d_drive, d_recurrent = normal(gates), normal(gates), normal(gates)
+    inputs, d_inputs = normal((2, SEQ_LEN, batch_size, INPUT_SIZE))
+    added = normal(gates), normal(gates)
     hidden_bar = normal((SEQ_LEN, batch_size, HIDDEN_SIZE))
     initial, d_initial, final_bar = (
         tuple(normal((batch_size, HIDDEN_SIZE)) for _ in range(cell.num_states)) for _ in range(3)
     )
     reference, tested = engine_named('numpy'), engine_named(engine)
-    expected, found = (each.run(layer, drive.copy(), initial) for each in (reference, tested))
+    expected, found = (each.run(layer, inputs, initial) for each in (reference, tested))
     assert_same(found.states, expected.states)
     active = layer.active(SEQ_LEN)
     counts = np.ones((SEQ_LEN, batch_size), bool) if active is None else active[..., 0]
     assert_same(*([kept[counts] for kept in steps.kept] for steps in (found, expected)))
-    for extra in (None, d_recurrent):
+    for extra in (None, added):
         assert_same(
-            tested.jvp(layer, found, d_drive, extra, d_initial),
-            reference.jvp(layer, expected, d_drive, extra, d_initial),
+            tested.jvp(layer, found, d_inputs, d_initial, extra),
+            reference.jvp(layer, expected, d_inputs, d_initial, extra),
         )
     *bars, initial_bar = tested.vjp(layer, found, hidden_bar, final_bar)
     *expected_bars, expected_initial = reference.vjp(layer, expected, hidden_bar, final_bar)
     assert_same(bars, expected_bars)
     assert_same(initial_bar, expected_initial)
+    for one, other in zip(
+        tested.inputs_vjp(layer, found, hidden_bar, final_bar),
+        reference.inputs_vjp(layer, expected, hidden_bar, final_bar),
+        strict=True,
+    ):
+        assert_same(one, other)
 
 
 @every_cell

@@ -130,3 +130,17 @@ def test_a_wrong_state():
         model.forward(X, state=some_state(model)[:1])
     with pytest.raises(InputError, match=r'of one step it must be \(batch_size, 3\)'):
         model.step(X)
+
+
+@by_engine
+@every_cell
+def test_without_weights_the_rest_is_the_same(cell, nonlinearity, engine):
+    model = network(cell, nonlinearity, engine)
+    trace = model.forward(X, lengths=LENGTHS)
+    final_bar = some_state(model)
+    whole, rest = (trace.vjp(Y_BAR, final_bar, with_weights=asked) for asked in (True, False))
+    assert_close(rest.inputs(), whole.inputs())
+    for one, other in zip(rest.initial_state(), whole.initial_state(), strict=True):
+        assert_close(one, other)
+    with pytest.raises(RuntimeError, match='with_weights=False'):
+        rest.weights()

@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from mdao_seq.sequence.arrays import times
 from mdao_seq.sequence.cells.cell import Array, Arrays, Cell
 
 
@@ -16,6 +17,8 @@ class Recurrence(NamedTuple):
     ----------
     cell : Cell
         Its elementwise part.
+    weight_ih : ndarray (num_gates * hidden_size, input_size)
+        Weights of the input.
     weight_hh : ndarray (num_gates * hidden_size, hidden_size)
         Weights of the hidden state.
     bias_ih, bias_hh : ndarray (num_gates * hidden_size,) or None
@@ -25,10 +28,15 @@ class Recurrence(NamedTuple):
     """
 
     cell: Cell
+    weight_ih: Array
     weight_hh: Array
     bias_ih: Array | None
     bias_hh: Array | None
     lengths: Array | None = None
+
+    def by_gates(self, product: Array) -> Array:
+        """Return (…, num_gates * hidden_size) as (…, num_gates, hidden_size)."""
+        return product.reshape(*product.shape[:-1], self.cell.num_gates, self.weight_hh.shape[1])
 
     def active(self, seq_len: int) -> Array | None:
         """Return (seq_len, batch_size, 1), whether a step is one of its lane; None: all are."""
@@ -55,6 +63,11 @@ class Steps:
         self.states = states
         self.kept = kept
 
+    def part(self, steps: slice) -> 'Steps':
+        """Return those in a window of time."""
+        states = tuple(each[steps.start : steps.stop + 1] for each in self.states)
+        return Steps(self._cell, states, tuple(each[steps] for each in self.kept))
+
     @cached_property
     def slopes(self) -> Arrays:
         """Derivatives of all time steps, as `Cell.slopes` returns them."""
@@ -73,15 +86,15 @@ class Engine(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def run(self, layer: Recurrence, drive: Array, initial: Arrays) -> Steps:
+    def run(self, layer: Recurrence, inputs: Array, initial: Arrays) -> Steps:
         """Go through all time steps.
 
         Parameters
         ----------
         layer : Recurrence
             The layer.
-        drive : ndarray (seq_len, batch_size, num_gates, hidden_size)
-            Products of the input weights with the inputs. It may be overwritten.
+        inputs : ndarray (seq_len, batch_size, input_size)
+            Input of each step.
         initial : tuple of ndarray (batch_size, hidden_size)
             States before the first step.
 
@@ -96,9 +109,9 @@ class Engine(ABC):
         self,
         layer: Recurrence,
         steps: Steps,
-        d_drive: Array,
-        d_recurrent: Array | None,
+        d_inputs: Array,
         d_initial: Arrays,
+        added: tuple[Array, Array] | None = None,
     ) -> Arrays:
         """Push a change through all time steps.
 
@@ -106,12 +119,13 @@ class Engine(ABC):
         ----------
         layer, steps
             The layer, and what `run` returned.
-        d_drive : ndarray (seq_len, batch_size, num_gates, hidden_size)
-            Change of the drive.
-        d_recurrent : ndarray (seq_len, batch_size, num_gates, hidden_size) or None
-            Change of the product with the hidden state for other reasons than the state's change.
+        d_inputs : ndarray (seq_len, batch_size, input_size)
+            Change of the inputs.
         d_initial : tuple of ndarray (batch_size, hidden_size)
             Changes of the states before the first step.
+        added : (ndarray, ndarray) or None
+            Changes of the products of the weights with the input and with h for other reasons, each
+            (seq_len, batch_size, num_gates, hidden_size).
 
         Returns
         -------
@@ -141,3 +155,23 @@ class Engine(ABC):
         initial_bar : tuple of ndarray (batch_size, hidden_size)
             Sensitivities to the states before the first step.
         """
+
+    def inputs_vjp(
+        self, layer: Recurrence, steps: Steps, hidden_bar: Array, final_bar: Arrays
+    ) -> tuple[Array, Arrays]:
+        """Pull sensitivities back to the inputs only, which may need less memory than `vjp`.
+
+        Parameters
+        ----------
+        layer, steps, hidden_bar, final_bar
+            As of `vjp`.
+
+        Returns
+        -------
+        inputs_bar : ndarray (seq_len, batch_size, input_size)
+            Sensitivities to the inputs.
+        initial_bar : tuple of ndarray (batch_size, hidden_size)
+            Sensitivities to the states before the first step.
+        """
+        drive_bar, _, initial_bar = self.vjp(layer, steps, hidden_bar, final_bar)
+        return times(drive_bar.reshape(*drive_bar.shape[:2], -1), layer.weight_ih), initial_bar

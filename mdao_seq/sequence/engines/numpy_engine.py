@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mdao_seq.sequence.arrays import over_time
+from mdao_seq.sequence.arrays import over_time, times
 from mdao_seq.sequence.cells.cell import Array, Arrays
 from mdao_seq.sequence.engines.engine import Engine, Recurrence, Steps
 
@@ -14,10 +14,11 @@ class NumpyEngine(Engine):
 
     name: ClassVar[str] = 'numpy'
 
-    def run(self, layer: Recurrence, drive: Array, initial: Arrays) -> Steps:
+    def run(self, layer: Recurrence, inputs: Array, initial: Arrays) -> Steps:
         """Go through all time steps (see `Engine.run`)."""
         weight_hh = layer.weight_hh.T
-        active = layer.active(len(drive))
+        active = layer.active(len(inputs))
+        drive = layer.by_gates(times(inputs, layer.weight_ih.T))
         if layer.bias_ih is not None:
             drive = drive + layer.bias_ih.reshape(drive.shape[2:])
         states = initial
@@ -36,21 +37,24 @@ class NumpyEngine(Engine):
         self,
         layer: Recurrence,
         steps: Steps,
-        d_drive: Array,
-        d_recurrent: Array | None,
+        d_inputs: Array,
         d_initial: Arrays,
+        added: tuple[Array, Array] | None = None,
     ) -> Arrays:
         """Push a change through all time steps (see `Engine.jvp`)."""
         weight_hh = layer.weight_hh.T
-        active = layer.active(len(d_drive))
+        active = layer.active(len(d_inputs))
+        d_drive = layer.by_gates(times(d_inputs, layer.weight_ih.T))
+        if added is not None:
+            d_drive = d_drive + added[0]
         states = d_initial
         after = []
         for t, (slopes, driven) in enumerate(
             zip(zip(*steps.slopes, strict=True), d_drive, strict=True)
         ):
             recurrent = (states[0] @ weight_hh).reshape(driven.shape)
-            if d_recurrent is not None:
-                recurrent = recurrent + d_recurrent[t]
+            if added is not None:
+                recurrent = recurrent + added[1][t]
             new = layer.cell.jvp(slopes, driven, recurrent, states)
             states = new if active is None else _chosen(active[t], new, states)
             after.append(states)

@@ -18,26 +18,28 @@ class ElmanLoops(Loops):
     """Compiled time loops of the Elman cell."""
 
     cell = Elman
+    keeps_drive = False
 
-    def run(self, layer, drive, states):
+    def room(self, seq_len, batch_size, hidden_size):
+        """Return nothing: the state tells all (see `Loops.room`)."""
+        return ()
+
+    def run(self, layer, drive, states, kept):
         """Fill in the states (see `Loops.run`)."""
         bias = layer.bias_ih + layer.bias_hh
-        _run(layer.flat(drive), layer.weight_hh_t, bias, layer.lengths, _is_relu(layer), *states)
-        return (states[0][1:],)
+        _run(drive, layer.weight_hh_t, bias, layer.lengths, _is_relu(layer), *states)
 
     def jvp(self, layer, steps, d_drive, d_recurrent, d_states):
         """Fill in the changes of the states (see `Loops.jvp`)."""
-        flat = layer.flat(d_drive if d_recurrent is None else d_drive + d_recurrent)
+        if d_recurrent is not None:
+            d_drive += d_recurrent
         of_point = _is_relu(layer), steps.states[0]
-        _jvp(flat, layer.weight_hh_t, layer.lengths, *of_point, *d_states)
+        _jvp(d_drive, layer.weight_hh_t, layer.lengths, *of_point, *d_states)
 
-    def vjp(self, layer, steps, hidden_bar, states_bar):
-        """Return the sensitivities to the products (see `Loops.vjp`)."""
-        total_bar = np.empty_like(hidden_bar)
+    def vjp(self, layer, steps, hidden_bar, states_bar, bars):
+        """Fill in the sensitivities to the products (see `Loops.vjp`)."""
         of_point = _is_relu(layer), steps.states[0]
-        _vjp(hidden_bar, layer.weight_hh, layer.lengths, *of_point, *states_bar, total_bar)
-        total_bar = total_bar[:, :, np.newaxis]
-        return total_bar, total_bar
+        _vjp(hidden_bar, layer.weight_hh, layer.lengths, *of_point, *states_bar, *bars)
 
 
 def _is_relu(layer):

@@ -11,39 +11,37 @@ import numpy as np
 from mdao_seq.sequence.cells.gru import GRU
 from mdao_seq.sequence.engines.compiled.arithmetic import pull_through, set_product, sigmoid, tanh
 from mdao_seq.sequence.engines.compiled.compiling import compiled
-from mdao_seq.sequence.engines.compiled.loops import Loops
+from mdao_seq.sequence.engines.compiled.loops import Loops, flat
 
 
 class GRULoops(Loops):
     """Compiled time loops of the GRU."""
 
     cell = GRU
+    has_two_bars = True
 
-    def run(self, layer, drive, states):
+    def room(self, seq_len, batch_size, hidden_size):
+        """Return room for gates and the product of n with the state (see `Loops.room`)."""
+        shape = (seq_len, batch_size, hidden_size)
+        return np.empty((seq_len, batch_size, 3, hidden_size)), np.empty(shape)
+
+    def run(self, layer, drive, states, kept):
         """Fill in the states (see `Loops.run`)."""
-        recurrent_n = np.empty((*drive.shape[:2], drive.shape[3]))
         biases = layer.bias_ih, layer.bias_hh
-        flat = layer.flat(drive)
-        _run(flat, layer.weight_hh_t, *biases, layer.lengths, *states, recurrent_n)
-        return drive, recurrent_n
+        _run(drive, layer.weight_hh_t, *biases, layer.lengths, *states, kept[1])
 
     def jvp(self, layer, steps, d_drive, d_recurrent, d_states):
         """Fill in the changes of the states (see `Loops.jvp`)."""
         gates, recurrent_n = steps.kept
-        of_point = steps.states[0], layer.flat(gates), recurrent_n
-        other = np.empty((0, 0, 0)) if d_recurrent is None else layer.flat(d_recurrent)
-        flat = layer.flat(d_drive)
-        _jvp(flat, other, layer.weight_hh_t, layer.lengths, *of_point, *d_states)
+        of_point = steps.states[0], flat(gates), recurrent_n
+        other = np.empty((0, 0, 0)) if d_recurrent is None else d_recurrent
+        _jvp(d_drive, other, layer.weight_hh_t, layer.lengths, *of_point, *d_states)
 
-    def vjp(self, layer, steps, hidden_bar, states_bar):
-        """Return the sensitivities to the products (see `Loops.vjp`)."""
+    def vjp(self, layer, steps, hidden_bar, states_bar, bars):
+        """Fill in the sensitivities to the products (see `Loops.vjp`)."""
         gates, recurrent_n = steps.kept
-        of_point = steps.states[0], layer.flat(gates), recurrent_n
-        drive_bar = np.empty_like(gates)
-        recurrent_bar = np.empty_like(drive_bar)
-        found = layer.flat(drive_bar), layer.flat(recurrent_bar)
-        _vjp(hidden_bar, layer.weight_hh, layer.lengths, *of_point, *states_bar, *found)
-        return drive_bar, recurrent_bar
+        of_point = steps.states[0], flat(gates), recurrent_n
+        _vjp(hidden_bar, layer.weight_hh, layer.lengths, *of_point, *states_bar, *bars)
 
 
 @compiled

@@ -1,6 +1,8 @@
 """What the compiled time loops of a cell are called by."""
 
 from abc import ABC, abstractmethod
+from copy import copy
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -31,33 +33,55 @@ class CompiledLayer:
         lengths = np.full(batch_size, seq_len) if layer.lengths is None else layer.lengths
         self.lengths = lengths.astype(np.int64)
 
-    @property
+    @cached_property
     def weight_hh_t(self) -> Array:
         """The matrix by which a row of hidden states is multiplied."""
         return np.ascontiguousarray(self.weight_hh.T)
 
-    def flat(self, gates: Array) -> Array:
-        """Return (seq_len, batch_size, num_gates, hidden_size) with the gates side by side."""
-        return np.ascontiguousarray(gates).reshape(*gates.shape[:2], -1)
+    def since(self, start: int) -> 'CompiledLayer':
+        """Return the layer as it is from a time step on."""
+        if start == 0:
+            return self
+        later = copy(self)
+        later.lengths = self.lengths - start
+        return later
+
+
+def flat(gates: Array) -> Array:
+    """Return (seq_len, batch_size, num_gates, hidden_size) with the gates side by side."""
+    return np.ascontiguousarray(gates).reshape(*gates.shape[:2], -1)
 
 
 class Loops(ABC):
     """Compiled time loops of a cell; the arguments are those of `Engine`'s methods.
 
-    Arrays are real and have room for all time steps: `states` (seq_len + 1, batch_size,
-    hidden_size), of which the first stands there.
+    Arrays are real and contiguous; `states` (seq_len + 1, batch_size, hidden_size) have room for
+    all time steps, of which the first stands there.
 
     Attributes
     ----------
     cell : type of Cell
         Whose loops they are.
+    keeps_drive : bool
+        Whether the first of what is kept stands where the drive was.
+    has_two_bars : bool
+        Whether the sensitivities to both products differ.
     """
 
     cell: ClassVar[type[Cell]]
+    keeps_drive: ClassVar[bool] = True
+    has_two_bars: ClassVar[bool] = False
 
     @abstractmethod
-    def run(self, layer: CompiledLayer, drive: Array, states: Arrays) -> Arrays:
-        """Fill in the states; return what `Cell.step` keeps, over time, where `drive` was."""
+    def room(self, seq_len: int, batch_size: int, hidden_size: int) -> Arrays:
+        """Return room for what `Cell.step` keeps, over time."""
+
+    @abstractmethod
+    def run(self, layer: CompiledLayer, drive: Array, states: Arrays, kept: Arrays) -> None:
+        """Fill in the states, and what is kept.
+
+        `drive` (seq_len, batch_size, rows) may be overwritten.
+        """
 
     @abstractmethod
     def jvp(
@@ -68,13 +92,18 @@ class Loops(ABC):
         d_recurrent: Array | None,
         d_states: Arrays,
     ) -> None:
-        """Fill in the changes of the states."""
+        """Fill in the changes of the states. `d_drive` (seq_len, batch_size, rows) may change."""
 
     @abstractmethod
     def vjp(
-        self, layer: CompiledLayer, steps: Steps, hidden_bar: Array, states_bar: Arrays
-    ) -> tuple[Array, Array]:
-        """Return drive_bar and recurrent_bar.
+        self,
+        layer: CompiledLayer,
+        steps: Steps,
+        hidden_bar: Array,
+        states_bar: Arrays,
+        bars: Arrays,
+    ) -> None:
+        """Fill in `bars`, each (seq_len, batch_size, rows): to the drive, and the other product.
 
         The sensitivities to the last states, `states_bar`, become those to the first.
         """

@@ -11,7 +11,7 @@ import numpy as np
 from mdao_seq.sequence.cells.lstm import LSTM
 from mdao_seq.sequence.engines.compiled.arithmetic import pull_through, set_product, sigmoid, tanh
 from mdao_seq.sequence.engines.compiled.compiling import compiled
-from mdao_seq.sequence.engines.compiled.loops import Loops
+from mdao_seq.sequence.engines.compiled.loops import Loops, flat
 
 
 class LSTMLoops(Loops):
@@ -19,28 +19,29 @@ class LSTMLoops(Loops):
 
     cell = LSTM
 
-    def run(self, layer, drive, states):
+    def room(self, seq_len, batch_size, hidden_size):
+        """Return room for gates and tanh(c) (see `Loops.room`)."""
+        shape = (seq_len, batch_size, hidden_size)
+        return np.empty((seq_len, batch_size, 4, hidden_size)), np.empty(shape)
+
+    def run(self, layer, drive, states, kept):
         """Fill in the states (see `Loops.run`)."""
-        tanh_c = np.empty((*drive.shape[:2], drive.shape[3]))
         bias = layer.bias_ih + layer.bias_hh
-        _run(layer.flat(drive), layer.weight_hh_t, bias, layer.lengths, *states, tanh_c)
-        return drive, tanh_c
+        _run(drive, layer.weight_hh_t, bias, layer.lengths, *states, kept[1])
 
     def jvp(self, layer, steps, d_drive, d_recurrent, d_states):
         """Fill in the changes of the states (see `Loops.jvp`)."""
         gates, tanh_c = steps.kept
-        flat = layer.flat(d_drive if d_recurrent is None else d_drive + d_recurrent)
-        of_point = steps.states[1], layer.flat(gates), tanh_c
-        _jvp(flat, layer.weight_hh_t, layer.lengths, *of_point, *d_states)
+        if d_recurrent is not None:
+            d_drive += d_recurrent
+        of_point = steps.states[1], flat(gates), tanh_c
+        _jvp(d_drive, layer.weight_hh_t, layer.lengths, *of_point, *d_states)
 
-    def vjp(self, layer, steps, hidden_bar, states_bar):
-        """Return the sensitivities to the products (see `Loops.vjp`)."""
+    def vjp(self, layer, steps, hidden_bar, states_bar, bars):
+        """Fill in the sensitivities to the products (see `Loops.vjp`)."""
         gates, tanh_c = steps.kept
-        gates_bar = np.empty_like(gates)
-        of_point = steps.states[1], layer.flat(gates), tanh_c
-        flat = layer.flat(gates_bar)
-        _vjp(hidden_bar, layer.weight_hh, layer.lengths, *of_point, *states_bar, flat)
-        return gates_bar, gates_bar
+        of_point = steps.states[1], flat(gates), tanh_c
+        _vjp(hidden_bar, layer.weight_hh, layer.lengths, *of_point, *states_bar, *bars)
 
 
 @compiled
