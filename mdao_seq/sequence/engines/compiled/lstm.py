@@ -6,10 +6,12 @@ one another, i, f, g, o. Steps from a lane's length on leave its states as they 
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
+from functools import cache
+
 import numpy as np
 
 from mdao_seq.sequence.cells.lstm import LSTM
-from mdao_seq.sequence.engines.compiled.arithmetic import pull_through, set_product, sigmoid, tanh
+from mdao_seq.sequence.engines.compiled.arithmetic import pull_through, set_product, tanh
 from mdao_seq.sequence.engines.compiled.compiling import compiled
 from mdao_seq.sequence.engines.compiled.loops import Loops, flat
 
@@ -27,7 +29,8 @@ class LSTMLoops(Loops):
     def run(self, layer, drive, states, kept):
         """Fill in the states (see `Loops.run`)."""
         bias = layer.bias_ih + layer.bias_hh
-        _run(drive, layer.weight_hh_t, bias, layer.lengths, *states, kept[1])
+        scale = _scale(states[0].shape[2])
+        _run(drive, layer.weight_hh_t, bias, scale, layer.lengths, *states, kept[1])
 
     def jvp(self, layer, steps, d_drive, d_recurrent, d_states):
         """Fill in the changes of the states (see `Loops.jvp`)."""
@@ -44,8 +47,13 @@ class LSTMLoops(Loops):
         _vjp(hidden_bar, layer.weight_hh, layer.lengths, *of_point, *states_bar, *bars)
 
 
+@cache
+def _scale(hidden_size):
+    return np.repeat([0.5, 0.5, 1.0, 0.5], hidden_size)
+
+
 @compiled
-def _run(gates, weight_hh_t, bias, lengths, h, c, tanh_c):
+def _run(gates, weight_hh_t, bias, scale, lengths, h, c, tanh_c):
     """Start from the drive in `gates`."""
     seq_len, batch_size, rows = gates.shape
     size = rows // 4
@@ -60,12 +68,10 @@ def _run(gates, weight_hh_t, bias, lengths, h, c, tanh_c):
                     c[t + 1, b, j] = c[t, b, j]
                     tanh_c[t, b, j] = 0.0
                 continue
-            for j in range(2 * size):
-                gates[t, b, j] = sigmoid(gates[t, b, j] + recurrent[b, j] + bias[j])
-            for j in range(2 * size, 3 * size):
-                gates[t, b, j] = tanh(gates[t, b, j] + recurrent[b, j] + bias[j])
-            for j in range(3 * size, rows):
-                gates[t, b, j] = sigmoid(gates[t, b, j] + recurrent[b, j] + bias[j])
+            # One tanh serves all gates: that of g is of scale 1, the sigmoids are of 1/2.
+            for j in range(rows):
+                total = gates[t, b, j] + recurrent[b, j] + bias[j]
+                gates[t, b, j] = scale[j] * tanh(scale[j] * total) + (1.0 - scale[j])
             # Short loops: with more arrays in one, the compiler would not vectorise it.
             for j in range(size):
                 c[t + 1, b, j] = (
