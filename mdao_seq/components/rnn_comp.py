@@ -127,28 +127,24 @@ class RNNComp(om.ExplicitComponent):
 
     def compute(self, inputs, outputs):
         """Run the network."""
-        self._variables.put(self._traced(inputs), outputs)
+        variables = self._variables
+        variables.flat_outputs.put(variables.values(self._traced(inputs)), outputs)
 
     def compute_batch(self, inputs, outputs):
         """Run the network at many points, which ride in the batch axis of its sequences."""
         points = len(next(iter(inputs.values())))
-        if self._variables.weights:
-            # Sequences run side by side share their weights.
-            for k in range(points):
-                one = {name: np.empty_like(value[k]) for name, value in outputs.items()}
-                self._variables.put(self._run({n: v[k] for n, v in inputs.items()}), one)
-                for name, value in one.items():
-                    outputs[name][k] = value
-            return
-        shape = self._variables.state_shape
-        at_once = max(1, LARGEST_BATCH // (np.prod(shape) * self._variables.seq_len))
+        # Sequences that run side by side share their weights.
+        at_once = 1
+        if not self._variables.weights:
+            sequence = np.prod(self._variables.state_shape) * self._variables.seq_len
+            at_once = max(1, LARGEST_BATCH // sequence)
         for first in range(0, points, at_once):
-            chunk = slice(first, first + at_once)
-            variables = self._variables.repeated(len(range(points)[chunk]))
+            chunk = slice(first, min(first + at_once, points))
+            variables = self._variables.repeated(chunk.stop - first)
             joined = {name: variables.joined(name, each[chunk]) for name, each in inputs.items()}
-            found = {}
-            variables.put(self._run(joined, variables), found)
-            for name, value in found.items():
+            point = self._point(variables.flat_inputs.get(joined), variables)
+            values = variables.values(self._forward(point, variables))
+            for name, value in variables.flat_outputs.by_name(values):
                 outputs[name][chunk] = variables.parted(name, value, outputs[name][chunk].shape)
 
     def compute_partials(self, inputs, partials):
@@ -167,8 +163,6 @@ class RNNComp(om.ExplicitComponent):
     def compute_jacvec_product(self, inputs, d_inputs, d_outputs, mode):
         """Add the product of the derivatives with `d_inputs`, or their transpose's."""
         variables = self._variables
-        if not len(d_inputs) or not len(d_outputs):
-            return
         trace = self._traced(inputs)
         self._tell_of_truncation()
         if mode == 'fwd':
@@ -227,25 +221,21 @@ class RNNComp(om.ExplicitComponent):
 
     def _traced(self, inputs):
         """Return the run at `inputs`, made once for each input point and set of weights."""
-        values = _copied(inputs)
+        values = self._variables.flat_inputs.get(inputs)
         if (
             self._trace is None
             or not np.array_equal(values, self._traced_at)
             or not self._model.is_current(self._trace, self._variables.weights or None)
         ):
-            point = self._point(inputs, self._variables)
+            self._trace, self._traced_at = None, np.array(values)
+            point = self._point(self._traced_at, self._variables)
             self._check_range(point.x)
             self._trace = self._forward(point, self._variables)
-            self._traced_at = values
         return self._trace
 
-    def _run(self, inputs, variables=None):
-        variables = variables or self._variables
-        return self._forward(self._point(inputs, variables), variables)
-
-    def _point(self, inputs, variables):
+    def _point(self, values, variables):
         try:
-            return variables.point(inputs)
+            return variables.point(values)
         except InputError as error:
             raise om.AnalysisError(f'{self.msginfo}: {error}') from error
 
@@ -291,10 +281,3 @@ class RNNComp(om.ExplicitComponent):
         if about not in self._told:
             self._told.add(about)
             om.issue_warning(message, prefix=self.msginfo, category=category)
-
-
-def _copied(inputs):
-    """Return a copy of all values of an OpenMDAO vector, or of a mapping, as one array."""
-    if hasattr(inputs, 'asarray'):
-        return inputs.asarray(copy=True)
-    return np.concatenate([np.ravel(value) for value in inputs.values()])

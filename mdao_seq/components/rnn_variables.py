@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mdao_seq.components.flat_variables import FlatVariables
 from mdao_seq.sequence.tensors import check_finite, checked_lengths, checked_steps
 from mdao_seq.sequence.weights import INITIAL_STATES
 
@@ -25,10 +26,6 @@ class Point(NamedTuple):
     x: np.ndarray
     state: tuple | None
     weights: dict | None
-
-    def arrays(self):
-        """Return all of its arrays."""
-        return [self.x, *(self.state or ()), *(self.weights or {}).values()]
 
 
 class RNNVariables:
@@ -57,6 +54,8 @@ class RNNVariables:
         As given.
     steps : ndarray of int (batch_size, number) or None
         Time steps of the outputs of each sequence. None: all.
+    flat_inputs, flat_outputs : FlatVariables
+        Signals, static inputs, states, weights, in this order.
     """
 
     def __init__(
@@ -86,8 +85,21 @@ class RNNVariables:
         # Learned states count for nothing where others are given.
         unused = INITIAL_STATES if initial_state else ()
         self.weights = tuple(n for n in model.weights if n not in unused) if weights else ()
-        self._columns = [(s.name, k) for k, s in enumerate((*self.sequences, *self.statics))]
-        self._output_columns = [(signal.name, k) for k, signal in enumerate(self.outputs)]
+        self._columns = [signal.name for signal in (*self.sequences, *self.statics)]
+        self._lay_out()
+
+    def _lay_out(self):
+        sequence = (self.batch_size, self.seq_len)
+        self.flat_inputs = FlatVariables(
+            {signal.name: sequence for signal in self.sequences}
+            | {signal.name: sequence[:1] for signal in self.statics}
+            | dict.fromkeys(self.states_in, self.state_shape)
+            | {name: self.model.weights[name].shape for name in self.weights}
+        )
+        self.flat_outputs = FlatVariables(
+            {signal.name: self.output_shape for signal in self.outputs}
+            | dict.fromkeys(self.states_out, self.state_shape)
+        )
 
     @property
     def state_shape(self):
@@ -107,6 +119,7 @@ class RNNVariables:
         other.batch_size = points * self.batch_size
         other.lengths = None if self.lengths is None else np.tile(self.lengths, points)
         other.steps = None if self.steps is None else np.tile(self.steps, (points, 1))
+        other._lay_out()
         return other
 
     def joined(self, name, value):
@@ -125,92 +138,81 @@ class RNNVariables:
     def input_at(self, place):
         """Return the name of the input at (sequence, time step, column), and its index."""
         lane, t, column = place
-        return self._columns[column][0], [lane, t] if column < len(self.sequences) else [lane]
+        return self._columns[column], [lane, t] if column < len(self.sequences) else [lane]
 
-    def point(self, inputs):
-        """Return the point of all inputs.
+    def point(self, values):
+        """Return the point of all inputs, of which `values` are those of `flat_inputs`.
+
+        It has arrays of its own but for states and weights, which are views.
 
         Raises
         ------
         InputError
             If an input is not finite; it names the input and the entry.
         """
-        point = self._gathered(inputs, np.empty)
-        if not all(np.isfinite(array).all() for array in point.arrays()):
-            for name, value in inputs.items():
+        if not np.isfinite(values).all():
+            for name, value in self.flat_inputs.by_name(values):
                 check_finite(f'input {name!r}', value)
-        return Point(
-            _real_if_it_is(point.x),
-            point.state and tuple(_real_if_it_is(each) for each in point.state),
-            point.weights and {n: _real_if_it_is(w) for n, w in point.weights.items()},
-        )
+        return self._parts(_real_if_it_is(values), self.states_in, self.weights)
 
     def change(self, d_inputs):
-        """Return the change that those inputs make which are among `d_inputs`; None for none."""
-        return self._gathered(d_inputs, np.zeros) if len(d_inputs) else None
+        """Return the change that those inputs make which are among `d_inputs`."""
+        return self._parts(
+            self.flat_inputs.get(d_inputs),
+            any(name in d_inputs for name in self.states_in),
+            any(name in d_inputs for name in self.weights),
+        )
 
-    def _gathered(self, values, room):
-        dtype = np.result_type(*values.values())
-        x = room((self.batch_size, self.seq_len, len(self._columns)), dtype)
-        for name, column in self._columns:
-            if name in values:
-                # A static input is repeated over time.
-                x[..., column] = values[name].reshape(self.batch_size, -1)
+    def _parts(self, values, with_states, with_weights):
+        sequences, statics = len(self.sequences), len(self.statics)
+        # A network takes one time step after the other.
+        x = np.empty((self.seq_len, self.batch_size, sequences + statics), values.dtype)
+        end = sequences * self.batch_size * self.seq_len
+        x[..., :sequences] = values[:end].reshape(sequences, self.batch_size, self.seq_len).T
+        if statics:
+            of_statics = values[end : end + statics * self.batch_size]
+            x[..., sequences:] = of_statics.reshape(statics, self.batch_size).T
         state = weights = None
-        if any(name in values for name in self.states_in):
-            state = tuple(
-                np.array(values[name]) if name in values else np.zeros(self.state_shape, dtype)
-                for name in self.states_in
-            )
-        if any(name in values for name in self.weights):
-            weights = {
-                name: np.array(values[name]) if name in values else np.zeros(weight.shape, dtype)
-                for name, weight in self.model.weights.items()
-            }
-        return Point(x, state, weights)
+        if with_states or with_weights:
+            named = dict(self.flat_inputs.by_name(values))
+            if with_states:
+                state = tuple(named[name] for name in self.states_in)
+            if with_weights:
+                weights = {
+                    name: named[name] if name in named else np.zeros_like(weight)
+                    for name, weight in self.model.weights.items()
+                }
+        return Point(x.swapaxes(0, 1), state, weights)
 
-    def put(self, trace, outputs):
-        """Set the outputs to what a run gave."""
-        for name, value in self._of(trace.outputs, trace.final_state if self.states_out else ()):
-            outputs[name] = value
+    def values(self, trace):
+        """Return what a run gave, as `flat_outputs` has it."""
+        return self._joined(trace.outputs, trace.final_state if self.states_out else ())
 
     def add_change(self, change, d_outputs):
         """Add a change to those outputs that are among `d_outputs`."""
-        for name, value in self._of(change.outputs, change.final_state):
-            if name in d_outputs:
-                d_outputs[name] += value
+        states = change.final_state if self.states_out else ()
+        self.flat_outputs.add(self._joined(change.outputs, states), d_outputs)
 
-    def _of(self, outputs, states):
-        """Yield the names and values of all outputs."""
+    def _joined(self, outputs, states):
         if self.steps is not None:
             outputs = np.take_along_axis(outputs, self.steps[..., np.newaxis], axis=1)
-        for name, column in self._output_columns:
-            value = outputs[..., column]
-            yield name, value[:, 0] if self._last_only else value
-        yield from zip(self.states_out, states, strict=False)
+        values = outputs.transpose(2, 0, 1).ravel()
+        return np.concatenate([values, *map(np.ravel, states)]) if states else values
 
     def sensitivity(self, d_outputs):
-        """Return the sensitivities (y_bar, final_bar) that stand in `d_outputs`; None for none."""
-        if not len(d_outputs):
-            return None
-        dtype = np.result_type(*d_outputs.values())
+        """Return the sensitivities (y_bar, final_bar) that stand in `d_outputs`."""
+        values = self.flat_outputs.get(d_outputs)
         steps = self.seq_len if self.steps is None else self.steps.shape[1]
-        y_bar = np.zeros((self.batch_size, steps, len(self.outputs)), dtype)
-        for name, column in self._output_columns:
-            if name in d_outputs:
-                y_bar[..., column] = d_outputs[name].reshape(self.batch_size, -1)
+        shape = (len(self.outputs), self.batch_size, steps)
+        y_bar = values[: np.prod(shape)].reshape(shape).transpose(1, 2, 0)
         if self.steps is not None:
-            chosen, y_bar = (
-                y_bar,
-                np.zeros((self.batch_size, self.seq_len, len(self.outputs)), dtype),
-            )
+            chosen = y_bar
+            y_bar = np.zeros((self.batch_size, self.seq_len, len(self.outputs)), chosen.dtype)
             np.put_along_axis(y_bar, self.steps[..., np.newaxis], chosen, axis=1)
         if not any(name in d_outputs for name in self.states_out):
             return y_bar, None
-        zero = np.zeros(self.state_shape, dtype)
-        return y_bar, tuple(
-            d_outputs[name] if name in d_outputs else zero for name in self.states_out
-        )
+        named = dict(self.flat_outputs.by_name(values))
+        return y_bar, tuple(named[name] for name in self.states_out)
 
     def add_sensitivities(self, bars, d_inputs, constant_state):
         """Add the sensitivities that a sweep back found to those inputs that are among `d_inputs`.
@@ -224,21 +226,24 @@ class RNNVariables:
         constant_state : bool
             Whether the states before the first step count as constants.
         """
-        if any(name in d_inputs for name, _ in self._columns):
+        sequences = len(self.sequences)
+        if any(name in d_inputs for name in self._columns):
             x_bar = bars.inputs()
-            for name, column in self._columns:
-                if name in d_inputs:
-                    bar = x_bar[..., column]
-                    d_inputs[name] += bar if column < len(self.sequences) else bar.sum(axis=1)
-        if not constant_state and any(name in d_inputs for name in self.states_in):
-            for name, bar in zip(self.states_in, bars.initial_state(), strict=True):
-                if name in d_inputs:
-                    d_inputs[name] += bar
-        if any(name in d_inputs for name in self.weights):
-            weights_bar = bars.weights()
-            for name in self.weights:
-                if name in d_inputs:
-                    d_inputs[name] += weights_bar[name]
+        else:
+            x_bar = np.zeros((self.batch_size, self.seq_len, len(self._columns)))
+        found = [x_bar[..., :sequences].transpose(2, 0, 1)]
+        if self.statics:
+            found.append(x_bar[..., sequences:].sum(axis=1).T)
+        if self.states_in:
+            zero = np.zeros(self.state_shape)
+            found += [zero] * len(self.states_in) if constant_state else bars.initial_state()
+        if self.weights:
+            if any(name in d_inputs for name in self.weights):
+                weights_bar = bars.weights()
+            else:
+                weights_bar = {n: np.zeros(w.shape) for n, w in self.model.weights.items()}
+            found += [weights_bar[name] for name in self.weights]
+        self.flat_inputs.add(np.concatenate([each.ravel() for each in found]), d_inputs)
 
 
 def _real_if_it_is(value):

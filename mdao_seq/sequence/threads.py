@@ -4,8 +4,7 @@ At the sizes of these networks a second thread makes every product slower, and t
 for the next product take the processor from other work.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -19,18 +18,21 @@ _inside = 0
 _before: list[int] = []
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
+class one_blas_thread(ContextDecorator):
     """Keep BLAS to one thread inside a ``with`` block; restore what it was after the outermost."""
-    global _inside
-    with _lock:
-        if _inside == 0:
-            _before[:] = [library.get_num_threads() for library in _libraries()]
-            _set([1] * len(_before))
-        _inside += 1
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        """Set one thread."""
+        global _inside
+        with _lock:
+            if _inside == 0:
+                _before[:] = [library.get_num_threads() for library in _libraries()]
+                _set([1] * len(_before))
+            _inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        """Set what there was."""
+        global _inside
         with _lock:
             _inside -= 1
             if _inside == 0:

@@ -7,7 +7,7 @@ import numpy as np
 from mdao_seq.sequence.cells.cell import Array, Arrays, Cell
 from mdao_seq.sequence.engines.compiled.elman import ElmanLoops
 from mdao_seq.sequence.engines.compiled.gru import GRULoops
-from mdao_seq.sequence.engines.compiled.loops import CompiledLayer, Loops, flat
+from mdao_seq.sequence.engines.compiled.loops import CompiledLayer, CompiledSteps, Loops, flat
 from mdao_seq.sequence.engines.compiled.lstm import LSTMLoops
 from mdao_seq.sequence.engines.engine import Engine, Recurrence, Steps
 from mdao_seq.sequence.engines.numpy_engine import NumpyEngine
@@ -53,7 +53,7 @@ class NumbaEngine(Engine):
                 _in_window(states, window),
                 tuple(each[window] for each in kept),
             )
-        return Steps(layer.cell, states, kept or (states[0][1:],))
+        return CompiledSteps(compiled, states, kept or (states[0][1:],))
 
     def jvp(
         self,
@@ -64,12 +64,12 @@ class NumbaEngine(Engine):
         added: tuple[Array, Array] | None = None,
     ) -> Arrays:
         """Push a change through all time steps (see `Engine.jvp`)."""
-        loops = _loops(layer, *steps.states, d_inputs, *(added or ()), *d_initial)
-        if loops is None:
+        changes = d_inputs, *(added or ()), *d_initial
+        if not isinstance(steps, CompiledSteps) or not _are_real(*changes):
             return self._numpy.jvp(layer, steps, d_inputs, d_initial, added)
+        loops, compiled = LOOPS[type(layer.cell)], steps.layer
         seq_len, batch_size = d_inputs.shape[:2]
         rows = len(layer.weight_hh)
-        compiled = CompiledLayer(layer, seq_len, batch_size)
         d_states = tuple(_with_first(first, seq_len) for first in d_initial)
         windows = _windows(seq_len, batch_size * rows)
         room = _room(windows, batch_size, rows)
@@ -93,16 +93,16 @@ class NumbaEngine(Engine):
         self, layer: Recurrence, steps: Steps, hidden_bar: Array, final_bar: Arrays
     ) -> tuple[Array, Array, Arrays]:
         """Pull sensitivities back through all time steps (see `Engine.vjp`)."""
-        loops = _loops(layer, *steps.states, hidden_bar, *final_bar)
-        if loops is None:
+        if not isinstance(steps, CompiledSteps) or not _are_real(hidden_bar, *final_bar):
             return self._numpy.vjp(layer, steps, hidden_bar, final_bar)
+        loops, compiled = LOOPS[type(layer.cell)], steps.layer
         seq_len, batch_size = hidden_bar.shape[:2]
         shape = (seq_len, batch_size, len(layer.weight_hh))
         bars = tuple(np.empty(shape) for _ in range(1 + loops.has_two_bars))
         # The loops leave in these what they come to.
         states_bar = tuple(np.array(bar) for bar in final_bar)
         loops.vjp(
-            CompiledLayer(layer, seq_len, batch_size),
+            compiled,
             steps,
             np.ascontiguousarray(hidden_bar),
             states_bar,
@@ -114,12 +114,11 @@ class NumbaEngine(Engine):
         self, layer: Recurrence, steps: Steps, hidden_bar: Array, final_bar: Arrays
     ) -> tuple[Array, Arrays]:
         """Pull sensitivities back to the inputs only (see `Engine.inputs_vjp`)."""
-        loops = _loops(layer, *steps.states, hidden_bar, *final_bar)
-        if loops is None:
+        if not isinstance(steps, CompiledSteps) or not _are_real(hidden_bar, *final_bar):
             return self._numpy.inputs_vjp(layer, steps, hidden_bar, final_bar)
+        loops, compiled = LOOPS[type(layer.cell)], steps.layer
         seq_len, batch_size = hidden_bar.shape[:2]
         rows = len(layer.weight_hh)
-        compiled = CompiledLayer(layer, seq_len, batch_size)
         hidden_bar = np.ascontiguousarray(hidden_bar)
         states_bar = tuple(np.array(bar) for bar in final_bar)
         inputs_bar = np.empty((seq_len, batch_size, layer.weight_ih.shape[1]))
@@ -141,8 +140,11 @@ class NumbaEngine(Engine):
 def _loops(layer: Recurrence, *arrays: Array) -> Loops | None:
     """Return the compiled loops for a layer and arrays, if there are any."""
     own = [each for each in layer[1:5] if each is not None]
-    is_real = all(array.dtype == np.float64 for array in (*own, *arrays))
-    return LOOPS.get(type(layer.cell)) if is_real else None
+    return LOOPS.get(type(layer.cell)) if _are_real(*own, *arrays) else None
+
+
+def _are_real(*arrays: Array) -> bool:
+    return all(array.dtype == np.float64 for array in arrays)
 
 
 def _windows(seq_len: int, size: int) -> list[slice]:

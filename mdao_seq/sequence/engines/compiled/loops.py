@@ -47,6 +47,22 @@ class CompiledLayer:
         return later
 
 
+class CompiledSteps(Steps):
+    """Steps that compiled loops have made.
+
+    Parameters
+    ----------
+    layer : CompiledLayer
+        The layer that made them.
+    states, kept : tuple of ndarray
+        As of `Steps`.
+    """
+
+    def __init__(self, layer: CompiledLayer, states: Arrays, kept: Arrays):
+        super().__init__(layer.cell, states, kept)
+        self.layer = layer
+
+
 def flat(gates: Array) -> Array:
     """Return (seq_len, batch_size, num_gates, hidden_size) with the gates side by side."""
     return np.ascontiguousarray(gates).reshape(*gates.shape[:2], -1)
