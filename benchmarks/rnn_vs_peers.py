@@ -2,7 +2,9 @@
 
 The same network, float64, as an RNNComp, as an om.JaxExplicitComponent with lax.scan, and as a
 torch.nn module in an ExplicitComponent. Each run has a new input; products are of the point of the
-run before. Run it alone: ``python benchmarks/rnn_vs_peers.py``.
+run before. OpenMDAO 3.45 compiles the function of a matrix-free JaxExplicitComponent for its
+products, but runs it uncompiled: 'JAX' has it compiled by hand as well, 'plain JAX' is as it comes.
+Run it alone: ``python benchmarks/rnn_vs_peers.py``.
 """
 
 import numpy as np
@@ -43,6 +45,7 @@ if jax is not None:
             """Declare what it is."""
             self.options.declare('model', recordable=False)
             self.options.declare('size')
+            self.options.declare('compiled', default=True)
 
         def setup(self):
             """Declare the variables."""
@@ -50,12 +53,13 @@ if jax is not None:
             self.add_input('x', shape=(batch_size, seq_len, inputs))
             self.add_output('y', shape=(batch_size, seq_len, outputs))
             self.matrix_free = True
-            # OpenMDAO 3.45 compiles compute_primal for partials, not for matrix-free components.
-            self._compiled = jax.jit(self._network)
+            self._function = self._network
+            if self.options['compiled']:
+                self._function = jax.jit(self._network)
 
         def compute_primal(self, x):
             """Run the network."""
-            return (self._compiled(x),)
+            return (self._function(x),)
 
         def _network(self, x):
             model = self.options['model']
@@ -196,6 +200,7 @@ def sides_of(cell, size):
     sides = {
         'ours': Side(ours, size),
         'JAX': jax and Side(JaxComp(model=model, size=size), size),
+        'plain JAX': jax and Side(JaxComp(model=model, size=size, compiled=False), size),
         'PyTorch': torch and Side(TorchComp(model=model, size=size), size),
     }
     for side in filter(None, sides.values()):
