@@ -9,8 +9,8 @@ import numpy as np
 
 import rnn_vs_peers
 from _peers import compare, main
+from mdao_seq._compiling import compiled
 from mdao_seq.sequence.engines.compiled.arithmetic import set_product, tanh
-from mdao_seq.sequence.engines.compiled.compiling import compiled
 
 
 @compiled

@@ -9,9 +9,10 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from mdao_seq.graph.errors import InputError
+from mdao_seq.graph.keeping import Keeping
 
 
-class Graph:
+class Graph(Keeping):
     """A weighted directed graph, made by `Graph.from_edges`.
 
     The edges have one order: sorted by (src, dst), each pair once, multi-edges summed. An edge of

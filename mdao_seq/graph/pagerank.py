@@ -9,14 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from mdao_seq.graph.distribution import NodeValues, node_values
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.graph import Graph
-from mdao_seq.graph.methods import METHODS, Method
+from mdao_seq.graph.methods import Method, make_method
+from mdao_seq.graph.methods.automatic import Automatic
 from mdao_seq.graph.transition import Transition
 from mdao_seq.graph.walk import Walk
 
 # Rounding in one step of the walk alone leaves about this much in the 1-norm.
 SMALLEST_TOL = 4 * float(np.finfo(float).eps)
-# Measured on random graphs, the worst case for sparse LU: 60 ms at 1000 nodes, 350 ms at 2000.
-DIRECT_LIMIT = 1000
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,8 @@ def pagerank(
     tol : float
         Largest 1-norm of the residual.
     method : str
-        'auto', 'power' or 'direct' (see `mdao_seq.graph.methods`).
+        'auto', 'gauss_seidel' (needs numba), 'power', 'bicgstab' or 'direct' (see
+        `mdao_seq.graph.methods`).
     weights : array_like (nnz,) or None
         Weights of the edges in the order of the pattern; None: the graph's own.
     warm_start : array_like (n,) or None
@@ -104,7 +104,7 @@ def pagerank(
             f'graph is a {type(graph).__name__}, not a Graph; make one with Graph.from_edges(src, '
             'dst, weights)'
         )
-    walk = Walk(Transition(graph, weights), damping, personalization, dangling)
+    walk = Walk(Transition.of(graph, weights), damping, personalization, dangling)
     return solve(walk, tol, method, warm_start, max_iterations)[1]
 
 
@@ -126,24 +126,11 @@ def solve(
         )
     if max_iterations is not None and max_iterations < 1:
         raise InputError(f'max_iterations = {max_iterations}: must be at least 1')
-    chosen, reason = choose(walk.graph, method)
     start = None if warm_start is None else node_values(walk.graph, warm_start, 'warm_start')
-    solver: Method = METHODS[chosen](walk, tol, max_iterations)
-    return solver, PageRankResult(*solver.scores(start), chosen, reason)
-
-
-def choose(graph: Graph, method: str) -> tuple[str, str]:
-    """Return the name of the method to run, and why.
-
-    Raises
-    ------
-    InputError
-        If there is no such method.
-    """
-    if method in METHODS:
-        return method, 'asked for'
-    if method != 'auto':
-        raise InputError(f'method = {method!r}: must be one of {["auto", *METHODS]}')
-    if graph.n <= DIRECT_LIMIT:
-        return 'direct', f'auto: {graph.n} nodes, not above {DIRECT_LIMIT}'
-    return 'power', f'auto: {graph.n} nodes, above {DIRECT_LIMIT}'
+    solver: Method
+    if method == 'auto':
+        solver = Automatic(walk, tol, max_iterations)
+    else:
+        solver = make_method(method, walk, tol, max_iterations)
+    found = solver.scores(start)
+    return solver, PageRankResult(*found, solver.name, getattr(solver, 'reason', 'asked for'))

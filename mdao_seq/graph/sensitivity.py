@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mdao_seq.graph.distribution import NodeValues
+from mdao_seq.graph.edge_gradient import edge_gradient
 from mdao_seq.graph.errors import InputError, NotDifferentiable
 from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.methods import Method
@@ -74,7 +75,7 @@ def linearize(
     Parameters and errors are those of `pagerank`; `tol` is tighter, since the derivatives carry
     the error of the scores on.
     """
-    walk = Walk(Transition(graph, weights), damping, personalization, dangling)
+    walk = Walk(Transition.of(graph, weights), damping, personalization, dangling)
     return Sensitivity(walk, *solve(walk, tol, method, max_iterations=max_iterations))
 
 
@@ -165,9 +166,7 @@ class Sensitivity:
             dangling_bar = passed_on / walk.dangling_sum * (lam - walk.u @ lam)
         weights_bar = None
         if with_weights:
-            pattern = walk.graph
-            weights_bar = lam[pattern.dst] - walk.transition.rmatvec(lam)[pattern.src]
-            weights_bar *= (a * self._per_weight)[pattern.src]
+            weights_bar = edge_gradient(walk.transition, a * pi, lam)
         return Gradient(
             weights_bar,
             lam @ self._by_damping,
@@ -177,23 +176,19 @@ class Sensitivity:
 
     @cached_property
     def _by_damping(self) -> NDArray[Any]:
-        return self.walk.follow(self.result.scores) - self.walk.v
-
-    @cached_property
-    def _per_weight(self) -> NDArray[Any]:
-        """Scores by row sums, pi / r (n,); zero for dangling nodes."""
-        transition = self.walk.transition
-        row_sums = transition.row_sums.copy()
-        row_sums[transition.dangling] = np.inf
-        return self.result.scores / row_sums
+        walk, pi = self.walk, self.result.scores
+        per_weight = walk.transition.by_row_sum(pi)
+        followed = walk.graph.matrix(walk.transition.weights).T @ per_weight
+        return followed + walk.dangling_mass(pi) * walk.u - walk.v
 
     def _weights_change(self, change: NDArray[Any]) -> NDArray[Any]:
         """Return dP^T pi (n,)."""
         self._check_rows()
-        graph = self.walk.graph
-        by_row = graph.matrix(change) @ np.ones(graph.n)
-        passed_on = graph.transposed_matrix(change) @ self._per_weight
-        return passed_on - self.walk.transition.matvec(self._per_weight * by_row)
+        graph, transition = self.walk.graph, self.walk.transition
+        per_weight = transition.by_row_sum(self.result.scores)
+        of_rows = transition.by_row_sum(graph.matrix(change) @ np.ones(graph.n))
+        scattered = graph.matrix(change).T @ per_weight
+        return scattered - graph.matrix(transition.weights).T @ (per_weight * of_rows)
 
     def _check_rows(self) -> None:
         transition = self.walk.transition

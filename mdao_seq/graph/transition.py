@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.graph import Graph
+from mdao_seq.graph.keeping import Keeping
 
 
-class Transition:
+class Transition(Keeping):
     """P = W / r by rows, r the row sums of the weights W; rows that sum to zero stay zero.
 
     This is all that a solve sees of a graph: `matvec`, `rmatvec` and `dangling`.
@@ -21,7 +22,8 @@ class Transition:
     graph : Graph
         The pattern.
     weights : array_like (nnz,) or None
-        Weights in the order of the pattern, real or complex (a complex step); None: the graph's.
+        Weights in the order of the pattern, real or complex (a complex step), which must not change
+        while they are in use; None: the graph's.
 
     Attributes
     ----------
@@ -29,8 +31,6 @@ class Transition:
         r, in the unit of the weights.
     dangling : ndarray of int
         The nodes that nothing leaves: no edges, or all of them of weight zero.
-    imaginary_size : float
-        Largest imaginary part of W / r: how far a complex step went.
 
     Raises
     ------
@@ -41,19 +41,34 @@ class Transition:
     def __init__(self, graph: Graph, weights: ArrayLike | None = None):
         self.graph = graph
         self.weights = graph.weights if weights is None else _checked(graph, weights)
-        self.row_sums = graph.matrix(self.weights) @ np.ones(graph.n)
-        _check_row_sums(graph, self.row_sums)
+        self.row_sums = _row_sums(graph, self.weights)
         self.dangling = np.flatnonzero(self.row_sums.real == 0)
+
+    @classmethod
+    def of(cls, graph: Graph, weights: ArrayLike | None = None) -> 'Transition':
+        """Return that of some weights, or the graph's own, which is made once."""
+        return graph.kept(cls) if weights is None else cls(graph, weights)
+
+    @cached_property
+    def probabilities(self) -> NDArray[Any]:
+        """The entries of P (nnz,)."""
+        probabilities: NDArray[Any] = self.weights / self._per_edge
+        if np.iscomplexobj(self.weights):
+            probabilities[np.isin(self.graph.src, self.dangling)] = 0.0
+        return probabilities
+
+    @cached_property
+    def imaginary_size(self) -> float:
+        """Largest imaginary part of W / r: how far a complex step went."""
+        if not np.iscomplexobj(self.weights):
+            return 0.0
+        return float(np.max(np.abs(self.weights.imag) / self._per_edge.real, initial=0.0))
+
+    @property
+    def _per_edge(self) -> NDArray[Any]:
         divisor = self.row_sums.copy()
         divisor[self.dangling] = 1.0
-        per_edge = np.repeat(divisor, np.diff(graph.indptr))
-        self.probabilities = self.weights / per_edge
-        self.imaginary_size = 0.0
-        if np.iscomplexobj(self.weights):
-            self.probabilities[np.isin(graph.src, self.dangling)] = 0.0
-            self.imaginary_size = float(
-                np.max(np.abs(self.weights.imag) / per_edge.real, initial=0.0)
-            )
+        return np.repeat(divisor, np.diff(self.graph.indptr))
 
     @cached_property
     def zero_rows(self) -> NDArray[Any]:
@@ -77,16 +92,24 @@ class Transition:
         """Return P y (n,): the mean of y (n,) over where the edges lead; one pass."""
         return self.by_source @ y
 
+    def by_row_sum(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values by row sums (n,); zero for dangling nodes."""
+        row_sums = self.row_sums.copy()
+        row_sums[self.dangling] = np.inf
+        return values / row_sums
+
 
 def _checked(graph: Graph, weights: ArrayLike) -> NDArray[Any]:
     array = np.asarray(weights)
-    array = array if array.dtype.kind == 'c' else array.astype(float)
+    array = array if array.dtype.kind == 'c' else array.astype(float, copy=False)
     if array.shape != (graph.nnz,):
         raise InputError(
             f'weights has shape {array.shape}, but the pattern has {graph.nnz} edges after '
             f'summing multi-edges: ({graph.nnz},)'
         )
-    if np.any(bad := ~((array.real >= 0) & np.isfinite(array))):
+    # A minimum of NaN is NaN, which is not at least 0.
+    is_fine = array.real.min(initial=0.0) >= 0.0 and np.isfinite(array.sum())
+    if not is_fine and np.any(bad := ~((array.real >= 0) & np.isfinite(array))):
         e = int(np.argmax(bad))
         raise InputError(
             f'weights[{e}] = {array[e]} (edge {graph.edge_name(e)}): a weight must be finite and '
@@ -95,10 +118,15 @@ def _checked(graph: Graph, weights: ArrayLike) -> NDArray[Any]:
     return array
 
 
-def _check_row_sums(graph: Graph, row_sums: NDArray[Any]) -> None:
-    if not np.all(np.isfinite(row_sums)):
-        i = int(np.argmin(np.isfinite(row_sums)))
+def _row_sums(graph: Graph, weights: NDArray[Any]) -> NDArray[Any]:
+    sums = np.zeros(graph.n, weights.dtype)
+    with_edges = np.flatnonzero(np.diff(graph.indptr))
+    if with_edges.size:
+        sums[with_edges] = np.add.reduceat(weights, graph.indptr[with_edges])
+    if not np.all(np.isfinite(sums)):
+        i = int(np.argmin(np.isfinite(sums)))
         raise InputError(
-            f'weights of the edges that leave node {graph.name(i)!r} sum to {row_sums[i]}: '
+            f'weights of the edges that leave node {graph.name(i)!r} sum to {sums[i]}: '
             'they are too large to be added'
         )
+    return sums

@@ -63,6 +63,12 @@ class Walk:
         return self.transition.graph
 
     @property
+    def is_complex(self) -> bool:
+        """Whether a complex step is under way."""
+        given = self.transition.weights, self.damping, self.v, self.u
+        return any(np.iscomplexobj(each) for each in given)
+
+    @property
     def imaginary_size(self) -> float:
         """How far a complex step moved the inputs, relative to them."""
         return (

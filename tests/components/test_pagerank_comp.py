@@ -9,12 +9,9 @@ import openmdao.api as om
 import pytest
 
 from mdao_seq import Graph, PageRankComp, PerOutputFD, count_calls, fd_cost, pagerank
-from mdao_seq.graph.methods import METHODS
 from tests.derivative_checks import check_derivatives, partials_of
-from tests.graph.graphs import random_graph
+from tests.graph.graphs import each_method, random_graph
 from tests.shared_data import shared_arrays
-
-each_method = pytest.mark.parametrize('method', METHODS)
 
 
 def values_for(graph, seed=0):

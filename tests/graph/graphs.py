@@ -1,9 +1,21 @@
 """Graphs that several tests use, and NetworkX's view of ours."""
 
+from importlib.util import find_spec
+
 import networkx as nx
 import numpy as np
+import pytest
 
 from mdao_seq import Graph
+from mdao_seq.graph.methods import METHODS
+
+needs_numba = pytest.mark.skipif(
+    not find_spec('numba'), reason="numba is not installed: pip install 'mdao_seq[fast]'"
+)
+each_method = pytest.mark.parametrize(
+    'method',
+    [pytest.param(m, marks=[needs_numba] if m == 'gauss_seidel' else []) for m in METHODS],
+)
 
 
 def random_graph(seed=0, n=30, edges=90):

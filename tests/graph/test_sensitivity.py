@@ -8,12 +8,10 @@ import pytest
 
 from mdao_seq import Graph, pagerank
 from mdao_seq.graph.errors import InputError, NotConverged, NotDifferentiable
-from mdao_seq.graph.methods import METHODS
 from mdao_seq.graph.sensitivity import linearize
-from tests.graph.graphs import random_graph
+from tests.graph.graphs import each_method, random_graph
 from tests.shared_data import shared_arrays
 
-each_method = pytest.mark.parametrize('method', METHODS)
 INPUTS = ('weights', 'damping', 'personalization', 'dangling')
 
 

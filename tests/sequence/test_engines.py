@@ -135,16 +135,16 @@ def test_an_engine_that_is_not_offered():
 
 
 def test_a_cache_that_cannot_be_written(monkeypatch):
-    from mdao_seq.sequence.engines.compiled import compiling
+    from mdao_seq import _compiling
 
     def without_cache(cache=False, **options):
         if cache:
             raise RuntimeError('no locator available for file')
         return lambda function: function
 
-    monkeypatch.setattr(compiling, 'njit', without_cache)
+    monkeypatch.setattr(_compiling, 'njit', without_cache)
     with pytest.warns(UserWarning, match='compiled anew in each process.*set NUMBA_CACHE_DIR'):
-        assert compiling.compiled(abs) is abs
+        assert _compiling.compiled(abs) is abs
 
 
 def test_blas_keeps_the_users_threads():

@@ -10,12 +10,13 @@ A method is a class made with ``(walk, tol, max_iterations)``. It has a ``name``
 It keeps what it prepared for one walk, and can be copied and pickled.
 """
 
+from importlib import import_module
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from mdao_seq.graph.methods.direct import Direct
-from mdao_seq.graph.methods.power import Power
+from mdao_seq.graph.errors import InputError
+from mdao_seq.graph.walk import Walk
 
 
 class Method(Protocol):
@@ -33,4 +34,33 @@ class Method(Protocol):
         """Return the multipliers of the equation, up to a constant."""
 
 
-METHODS = {method.name: method for method in (Power, Direct)}
+# Where each is, so that only the one in use is imported.
+METHODS = {
+    'power': ('mdao_seq.graph.methods.power', 'Power'),
+    'gauss_seidel': ('mdao_seq.graph.methods.gauss_seidel', 'GaussSeidel'),
+    'bicgstab': ('mdao_seq.graph.methods.bicgstab', 'BiCGSTAB'),
+    'direct': ('mdao_seq.graph.methods.direct', 'Direct'),
+}
+
+
+def make_method(name: str, walk: Walk, tol: float, max_iterations: int | None) -> Method:
+    """Return the method of this name for a walk.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    ImportError
+        If it needs numba, which is not installed.
+    """
+    if name not in METHODS:
+        raise InputError(f'method = {name!r}: must be one of {["auto", *METHODS]}')
+    module, method = METHODS[name]
+    try:
+        made: Method = getattr(import_module(module), method)(walk, tol, max_iterations)
+    except ImportError as error:
+        raise ImportError(
+            f"method={name!r} cannot be loaded ({error}): pip install 'mdao_seq[fast]', or take "
+            "method='auto'"
+        ) from error
+    return made

@@ -36,7 +36,7 @@ class Power:
     def __init__(self, walk: Walk, tol: float, max_iterations: int | None = None):
         self.walk = walk
         self.tol = tol
-        self.max_iterations = _enough(walk, tol) if max_iterations is None else max_iterations
+        self.max_iterations = enough(walk, tol) if max_iterations is None else max_iterations
         self._pi: Vector | None = None
 
     def scores(self, start: Vector | None = None) -> tuple[Vector, float, int, int]:
@@ -141,7 +141,7 @@ def _ratio(size: float, scale: float) -> float:
     return size / scale if scale else math.inf if size else 0.0
 
 
-def _enough(walk: Walk, tol: float) -> int:
+def enough(walk: Walk, tol: float) -> int:
     """Return the number of iterations after which the contraction guarantees `tol`, or a limit.
 
     The change falls by the damping at least; twice as many cover the derivative that a complex

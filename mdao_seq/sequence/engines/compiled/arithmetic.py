@@ -11,7 +11,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from mdao_seq.sequence.engines.compiled.compiling import inlined
+from mdao_seq._compiling import inlined
 
 # Lanes from which on BLAS is faster than the loops below.
 _LANES_FOR_BLAS = 4

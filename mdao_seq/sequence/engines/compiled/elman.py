@@ -8,9 +8,9 @@ from a lane's length on leave its state as it is.
 
 import numpy as np
 
+from mdao_seq._compiling import compiled
 from mdao_seq.sequence.cells.elman import Elman
 from mdao_seq.sequence.engines.compiled.arithmetic import pull_through, set_product, tanh
-from mdao_seq.sequence.engines.compiled.compiling import compiled
 from mdao_seq.sequence.engines.compiled.loops import Loops
 
 

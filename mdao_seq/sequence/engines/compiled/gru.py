@@ -8,9 +8,9 @@ one another, r, z, n. Steps from a lane's length on leave its state as it is.
 
 import numpy as np
 
+from mdao_seq._compiling import compiled
 from mdao_seq.sequence.cells.gru import GRU
 from mdao_seq.sequence.engines.compiled.arithmetic import pull_through, set_product, sigmoid, tanh
-from mdao_seq.sequence.engines.compiled.compiling import compiled
 from mdao_seq.sequence.engines.compiled.loops import Loops, flat
 
 

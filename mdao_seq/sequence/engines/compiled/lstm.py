@@ -10,9 +10,9 @@ from functools import cache
 
 import numpy as np
 
+from mdao_seq._compiling import compiled
 from mdao_seq.sequence.cells.lstm import LSTM
 from mdao_seq.sequence.engines.compiled.arithmetic import pull_through, set_product, tanh
-from mdao_seq.sequence.engines.compiled.compiling import compiled
 from mdao_seq.sequence.engines.compiled.loops import Loops, flat
 
 

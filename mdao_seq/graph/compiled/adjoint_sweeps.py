@@ -1,0 +1,64 @@
+"""Gauss-Seidel sweeps for lam - a P lam = b, the transpose of `sweeps`.
+
+A change of lam_j is passed back along the edges that enter j, to where the weighted sums
+``sum_j w_ij lam_j`` of their sources stand. So the lists are those of `sweeps`: reading the edges
+by source instead would need them a second time, in the order of sources. Two threads may sweep the
+halves of a component, each with sums of its own.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from mdao_seq._compiling import compiled
+
+
+@compiled
+def inflow(low, high, system, rhs, scores, sums):
+    """Return the scores' product with `rhs` and what later components have passed back."""
+    total = 0.0
+    for k in range(low, high):
+        total += scores[k] * (rhs[k] + system.damping * system.inv_sums[k] * sums[k])
+    return total
+
+
+@compiled
+def sweep(first, last, system, b, lam, sums):
+    """Solve for one lam after the other; return the largest change."""
+    start, split, sources, entries = system.start, system.split, system.sources, system.entries
+    pivot, inv_sums = system.pivot, system.inv_sums
+    largest = 0.0
+    for k in range(last - 1, first - 1, -1):
+        new = (b[k] + system.damping * inv_sums[k] * sums[k]) * pivot[k]
+        change = new - lam[k]
+        lam[k] = new
+        largest = max(largest, abs(change))
+        for e in range(split[k], start[k + 1]):
+            sums[sources[e]] += entries[e] * change
+    return largest
+
+
+@compiled
+def correct(low, high, system, sum_b, flow, lam, sums):
+    """Add the constant that makes the scores' product with the residual zero; return max|lam|.
+
+    `flow` is the right-hand side that the scores of this component solve.
+    """
+    of_lam = of_one = 0.0
+    for k in range(low, high):
+        of_lam += flow[k] * lam[k]
+        of_one += flow[k]
+    constant = (sum_b - of_lam) / of_one if of_one > 0.0 else 0.0
+    size = 0.0
+    for k in range(low, high):
+        lam[k] += constant
+        sums[k] += constant * (system.inside[k] - system.loop[k])
+        size = max(size, abs(lam[k]))
+    return size
+
+
+@compiled
+def pass_back(low, high, system, lam, sums):
+    """Add what these lam give to the sums of earlier components."""
+    start, split, sources, entries = system.start, system.split, system.sources, system.entries
+    for k in range(low, high):
+        for e in range(start[k], split[k]):
+            sums[sources[e]] += entries[e] * lam[k]

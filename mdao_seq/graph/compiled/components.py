@@ -1,0 +1,93 @@
+"""One component after the other: each is swept until it is settled."""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+import numpy as np
+
+from mdao_seq._compiling import compiled
+from mdao_seq.graph.compiled import adjoint_sweeps, sweeps
+
+# So many sweeps without a smaller change, once it is this small relative to x, are rounding.
+PATIENCE = 5
+ROUNDING = 1e-13
+
+
+@compiled
+def still_left(change, before):
+    """Return what is still to change after a sweep, given what was before it.
+
+    Sweeps contract: the next one changes less in proportion, as far as can be told.
+    """
+    return change if change >= before else change * (change / before)
+
+
+@compiled
+def solve(first, last, system, rhs, along, tol, limit, b, x, y):
+    """Solve these components for x, from what it is; `along` may be empty: along x.
+
+    Returns
+    -------
+    float
+        What is still to change, relative to x, where a component has reached the limit; else 0.
+    int
+        The most sweeps that a component took.
+    int
+        Edges that were read.
+    """
+    most = read = 0
+    direction = along if along.size else x
+    for c in range(first, last):
+        low, high = system.bounds[c], system.bounds[c + 1]
+        entries = system.start[high] - system.start[low]
+        sum_b = sweeps.inflow(low, high, system, rhs, y, b)
+        read += entries
+        if high - low == 1:
+            x[low] = b[low] * system.pivot[low]
+            y[low] = x[low] * system.inv_sums[low]
+            continue
+        left, best, before = np.inf, np.inf, 0.0
+        made = since_best = 0
+        while left > tol and not (best < ROUNDING and since_best > PATIENCE):
+            if made == limit:
+                return left, made, read
+            change = sweeps.sweep(low, high, system, b, x, y)
+            size = sweeps.correct(low, high, system, sum_b, direction, x, y)
+            relative = change / size if size > 0.0 else change
+            left, before = still_left(relative, before), relative
+            since_best = 0 if relative < best else since_best + 1
+            best = min(best, relative)
+            made += 1
+            read += entries
+        most = max(most, made)
+    return 0.0, most, read
+
+
+@compiled
+def solve_adjoint(first, last, system, rhs, scores, flow, tol, limit, lam, sums):
+    """Solve these components for lam, from the last to the first; returns as `solve`."""
+    most = read = 0
+    for c in range(last - 1, first - 1, -1):
+        low, high = system.bounds[c], system.bounds[c + 1]
+        entries = system.start[high] - system.start[low]
+        read += entries
+        if high - low == 1:
+            adjoint_sweeps.sweep(low, high, system, rhs, lam, sums)
+            adjoint_sweeps.pass_back(low, high, system, lam, sums)
+            continue
+        sum_b = adjoint_sweeps.inflow(low, high, system, rhs, scores, sums)
+        left, best, before = np.inf, np.inf, 0.0
+        made = since_best = 0
+        while left > tol and not (best < ROUNDING and since_best > PATIENCE):
+            if made == limit:
+                return left, made, read
+            change = adjoint_sweeps.sweep(low, high, system, rhs, lam, sums)
+            size = adjoint_sweeps.correct(low, high, system, sum_b, flow, lam, sums)
+            relative = change / size if size > 0.0 else change
+            left, before = still_left(relative, before), relative
+            since_best = 0 if relative < best else since_best + 1
+            best = min(best, relative)
+            made += 1
+            read += entries
+        adjoint_sweeps.pass_back(low, high, system, lam, sums)
+        most = max(most, made)
+    return 0.0, most, read

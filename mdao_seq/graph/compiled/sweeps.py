@@ -1,0 +1,73 @@
+"""Gauss-Seidel sweeps for x - a P^T x = b.
+
+Of x the loops read y = x / r, so that weights need not be divided. Two threads may sweep the two
+halves of a component at the same time, each with a y of its own: it sees what the other half was
+before, so that what comes out is the same each time.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from mdao_seq._compiling import compiled, compiled_sums
+
+
+@compiled_sums
+def inflow(first, last, system, rhs, y, b):
+    """Set `b` to `rhs` and what earlier components pass on; return its sum."""
+    start, split, sources, entries = system.start, system.split, system.sources, system.entries
+    total = 0.0
+    for k in range(first, last):
+        passed_on = 0.0
+        for e in range(start[k], split[k]):
+            passed_on += entries[e] * y[sources[e]]
+        b[k] = rhs[k] + system.damping * passed_on
+        total += b[k]
+    return total
+
+
+@compiled_sums
+def sweep(first, last, system, b, x, y):
+    """Solve for one x after the other; return the 1-norm of what they change by."""
+    start, split, sources, entries = system.start, system.split, system.sources, system.entries
+    pivot, inv_sums = system.pivot, system.inv_sums
+    change = 0.0
+    for k in range(first, last):
+        passed_on = 0.0
+        for e in range(split[k], start[k + 1]):
+            passed_on += entries[e] * y[sources[e]]
+        new = (b[k] + system.damping * passed_on) * pivot[k]
+        change += abs(new - x[k])
+        x[k] = new
+        y[k] = new * inv_sums[k]
+    return change
+
+
+@compiled
+def correct(low, high, system, sum_b, along, x, y):
+    """Add what makes the residual sum to zero, along a direction; return the 1-norm of x."""
+    inside, inv_sums, damping = system.inside, system.inv_sums, system.damping
+    of_x = of_direction = 0.0
+    for k in range(low, high):
+        # The sum of a column of the matrix within this component.
+        kept = 1.0 - damping * inside[k] * inv_sums[k]
+        of_x += kept * x[k]
+        of_direction += kept * along[k]
+    factor = (sum_b - of_x) / of_direction if of_direction != 0.0 else 0.0
+    size = 0.0
+    for k in range(low, high):
+        x[k] += factor * along[k]
+        y[k] = x[k] * inv_sums[k]
+        size += abs(x[k])
+    return size
+
+
+@compiled_sums
+def residual(first, last, system, jump, x, y):
+    """Return the 1-norm of ``a P^T x + jump - x`` at these places; one pass over the edges."""
+    start, sources, entries, loop = system.start, system.sources, system.entries, system.loop
+    total = 0.0
+    for k in range(first, last):
+        passed_on = loop[k] * y[k]
+        for e in range(start[k], start[k + 1]):
+            passed_on += entries[e] * y[sources[e]]
+        total += abs(system.damping * passed_on + jump[k] - x[k])
+    return total
