@@ -34,8 +34,8 @@ def test_importing_the_package_imports_neither_openmdao_nor_numba():
 def test_numeric_rooms_import_no_openmdao_and_numba_where_it_is_asked_for(room):
     files = list((PACKAGE / room).rglob('*.py'))
     assert 'openmdao' not in modules_after(importing(files))
-    of_other_engines = [f for f in files if not {'compiled', 'numba_engine'} & {*f.parts, f.stem}]
-    assert 'numba' not in modules_after(importing(of_other_engines))
+    homes = {home for home in mdao_seq._HOME_OF.values() if home.startswith(f'{room}.')}
+    assert 'numba' not in modules_after('\n'.join(f'import mdao_seq.{home}' for home in homes))
 
 
 def importing(files):

@@ -47,9 +47,11 @@ class Structure:
     graph : Graph
         The pattern.
 
+    Integers are unsigned, of 32 bits where that is enough.
+
     Attributes
     ----------
-    order : ndarray of int32 (n,)
+    order : ndarray of int (n,)
         Node at each place.
     bounds : ndarray of int (components + 1,)
         Places ``bounds[c]:bounds[c + 1]`` are component c; edges lead to the same or a later one.
@@ -65,36 +67,37 @@ class Structure:
     """
 
     def __init__(self, graph: Graph):
-        n, nnz, indptr, dst = graph.n, graph.nnz, graph.indptr, graph.dst
         self.graph = graph
+        n, nnz = graph.n, graph.nnz
+        unsigned = np.uint32 if graph.dst.itemsize == 4 else np.uint64
+        indptr, dst = graph.indptr.view(unsigned), graph.dst.view(unsigned)
         (component, components), (degrees, self.loop_edges) = both(
             lambda: ordering.strong_components(indptr, dst),
             lambda: (ordering.in_degrees(dst, n), ordering.loops(indptr, dst)),
         )
         highest = min(int(degrees.max(initial=0)), _HIGHEST_DEGREE)
         by_degree = ordering.sorted_stably(
-            np.arange(n, dtype=dst.dtype), highest - np.minimum(degrees, highest), highest + 1
+            np.arange(n, dtype=unsigned), highest - np.minimum(degrees, highest), highest + 1
         )
-        component = components - 1 - component
         self.order = ordering.sorted_stably(by_degree, component, components)
-        self.bounds = np.zeros(components + 1, dst.dtype)
+        self.bounds = np.zeros(components + 1, unsigned)
         np.cumsum(np.bincount(component, minlength=components), out=self.bounds[1:])
 
-        rank = np.empty(n, dst.dtype)
-        rank[self.order] = np.arange(n, dtype=dst.dtype)
-        targets = np.empty(nnz, dst.dtype)
+        rank = np.empty(n, unsigned)
+        rank[self.order] = np.arange(n, dtype=unsigned)
+        targets = np.empty(nnz, unsigned)
         in_halves(ordering.rank_targets, (0, nnz // 2, nnz), nnz, dst, rank, targets)
         self.loop_places = targets[self.loop_edges]
         entering = degrees[self.order]
         entering[self.loop_places] -= 1
-        self.start = np.zeros(n + 1, dst.dtype)
+        self.start = np.zeros(n + 1, unsigned)
         np.cumsum(entering, out=self.start[1:])
-        self.sources = np.empty(self.start[-1], dst.dtype)
-        self.edges = np.empty(self.start[-1], dst.dtype)
+        self.sources = np.empty(self.start[-1], unsigned)
+        self.edges = np.empty(self.start[-1], unsigned)
         lists = self.start[:-1].copy(), self.sources, self.edges
         pattern = indptr, self.order, targets
         in_halves(ordering.list_sources, (0, self.middle(0, n), n), nnz, *pattern, *lists)
-        self.split = np.empty(n, dst.dtype)
+        self.split = np.empty(n, unsigned)
         ordering.split_lists(self.bounds, self.start, self.sources, self.split)
 
     @cached_property

@@ -8,14 +8,17 @@ halves of a component, each with sums of its own.
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
+import numpy as np
+
 from mdao_seq._compiling import compiled
+from mdao_seq.graph.compiled.sweeps import ONE
 
 
 @compiled
 def inflow(low, high, system, rhs, scores, sums):
     """Return the scores' product with `rhs` and what later components have passed back."""
     total = 0.0
-    for k in range(low, high):
+    for k in range(np.uint64(low), np.uint64(high)):
         total += scores[k] * (rhs[k] + system.damping * system.inv_sums[k] * sums[k])
     return total
 
@@ -26,12 +29,13 @@ def sweep(first, last, system, b, lam, sums):
     start, split, sources, entries = system.start, system.split, system.sources, system.entries
     pivot, inv_sums = system.pivot, system.inv_sums
     largest = 0.0
-    for k in range(last - 1, first - 1, -1):
+    for behind in range(np.uint64(last - first)):
+        k = np.uint64(last) - ONE - behind
         new = (b[k] + system.damping * inv_sums[k] * sums[k]) * pivot[k]
         change = new - lam[k]
         lam[k] = new
         largest = max(largest, abs(change))
-        for e in range(split[k], start[k + 1]):
+        for e in range(np.uint64(split[k]), np.uint64(start[k + ONE])):
             sums[sources[e]] += entries[e] * change
     return largest
 
@@ -43,12 +47,12 @@ def correct(low, high, system, sum_b, flow, lam, sums):
     `flow` is the right-hand side that the scores of this component solve.
     """
     of_lam = of_one = 0.0
-    for k in range(low, high):
+    for k in range(np.uint64(low), np.uint64(high)):
         of_lam += flow[k] * lam[k]
         of_one += flow[k]
     constant = (sum_b - of_lam) / of_one if of_one > 0.0 else 0.0
     size = 0.0
-    for k in range(low, high):
+    for k in range(np.uint64(low), np.uint64(high)):
         lam[k] += constant
         sums[k] += constant * (system.inside[k] - system.loop[k])
         size = max(size, abs(lam[k]))
@@ -59,6 +63,6 @@ def correct(low, high, system, sum_b, flow, lam, sums):
 def pass_back(low, high, system, lam, sums):
     """Add what these lam give to the sums of earlier components."""
     start, split, sources, entries = system.start, system.split, system.sources, system.entries
-    for k in range(low, high):
-        for e in range(start[k], split[k]):
+    for k in range(np.uint64(low), np.uint64(high)):
+        for e in range(np.uint64(start[k]), np.uint64(split[k])):
             sums[sources[e]] += entries[e] * lam[k]

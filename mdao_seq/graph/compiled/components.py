@@ -1,6 +1,6 @@
 """One component after the other: each is swept until it is settled."""
 
-# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment"
 
 import numpy as np
 
@@ -37,8 +37,8 @@ def solve(first, last, system, rhs, along, tol, limit, b, x, y):
     most = read = 0
     direction = along if along.size else x
     for c in range(first, last):
-        low, high = system.bounds[c], system.bounds[c + 1]
-        entries = system.start[high] - system.start[low]
+        low, high = np.int64(system.bounds[c]), np.int64(system.bounds[c + 1])
+        entries = np.int64(system.start[high] - system.start[low])
         sum_b = sweeps.inflow(low, high, system, rhs, y, b)
         read += entries
         if high - low == 1:
@@ -67,8 +67,8 @@ def solve_adjoint(first, last, system, rhs, scores, flow, tol, limit, lam, sums)
     """Solve these components for lam, from the last to the first; returns as `solve`."""
     most = read = 0
     for c in range(last - 1, first - 1, -1):
-        low, high = system.bounds[c], system.bounds[c + 1]
-        entries = system.start[high] - system.start[low]
+        low, high = np.int64(system.bounds[c]), np.int64(system.bounds[c + 1])
+        entries = np.int64(system.start[high] - system.start[low])
         read += entries
         if high - low == 1:
             adjoint_sweeps.sweep(low, high, system, rhs, lam, sums)
