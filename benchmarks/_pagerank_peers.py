@@ -39,7 +39,7 @@ class Scipy:
 
     def solve(self, prepared, tol):
         """Iterate until the change is at most tol."""
-        p, dangling = prepared
+        p, _ = prepared
         n = p.shape[0]
         x = np.full(n, 1 / n)
         while True:

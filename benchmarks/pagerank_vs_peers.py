@@ -12,6 +12,7 @@ derivatives of all edges, beside a solve with new weights.
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -25,7 +26,7 @@ from mdao_seq.graph.sensitivity import linearize
 TOL = 1e-10
 # NetworkX's graphs take too long to load beyond this.
 FEW_EDGES = 1_000_000
-SHARED = Path(os.environ.get('MDAO_SEQ_SHARED_DATA', Path(__file__).parents[2] / 'shared/data'))
+SHARED = Path(os.environ.get('MDAO_SEQ_DATA', Path(__file__).parents[2] / 'shared/data'))
 
 
 def rmat(scale, factor=16, seed=0):
@@ -73,10 +74,14 @@ def graphs(scale):
             print(f'{name}: not there')
 
 
-def fresh(graph, weights=None):
+def fresh(graph):
     """Return the same graph with nothing prepared."""
-    weights = graph.weights if weights is None else weights
-    return Graph(graph.n, graph.indptr, graph.dst, weights, graph.edge_map, None)
+    return Graph(graph.n, graph.indptr, graph.dst, graph.weights, graph.edge_map, None)
+
+
+def cold(graph):
+    """Solve with nothing prepared."""
+    return pagerank(fresh(graph), tol=TOL)
 
 
 def tolerance(peer, prepared, graph):
@@ -97,7 +102,7 @@ def peak_memory(graph):
     except OSError:
         return None
     before = _status('VmRSS')
-    pagerank(fresh(graph), tol=TOL)
+    cold(graph)
     return _status('VmHWM') - before
 
 
@@ -148,8 +153,8 @@ def rows(scale):
                 print(f'  {peer_name} reaches {reached:.1e}')
             solves[peer_name] = lambda p=peer, x=prepared, t=tol: p.solve(x, t)
             colds[peer_name] = lambda p=peer, x=loaded, t=tol: p.solve(p.prepare(x), t)
-        yield compare(name, 'solve', lambda: pagerank(graph, tol=TOL), solves, rounds=rounds)
-        yield compare(name, 'cold', lambda: pagerank(fresh(graph), tol=TOL), colds, rounds=rounds)
+        yield compare(name, 'solve', partial(pagerank, graph, tol=TOL), solves, rounds=rounds)
+        yield compare(name, 'cold', partial(cold, graph), colds, rounds=rounds)
         yield from against_ourselves(name, graph, rounds)
 
 
@@ -163,7 +168,7 @@ def against_ourselves(name, graph, rounds):
     def solve(start=None):
         return pagerank(graph, tol=TOL, weights=weights[next(turn) % 2], warm_start=start)
 
-    first = {'a first solve': lambda: pagerank(fresh(graph), tol=TOL)}
+    first = {'a first solve': partial(cold, graph)}
     yield compare(name, 'resolve', lambda: solve(scores), first, rounds=rounds)
     at = linearize(graph, DAMPING, tol=TOL, weights=weights[0])
     bar = rng.standard_normal(graph.n)
