@@ -1,19 +1,22 @@
 """A directed graph in memory: a pattern of edges, prepared once, and their weights."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from mdao_seq.graph.edge_table import read_edges
+from mdao_seq.graph.ends import as_numbers
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.keeping import Keeping
 
 
 class Graph(Keeping):
-    """A weighted directed graph, made by `Graph.from_edges`.
+    """A weighted directed graph, made by one of the methods ``from_...``.
 
     The edges have one order: sorted by (src, dst), each pair once, multi-edges summed. An edge of
     weight zero keeps its place, since a design variable may be zero. A graph does not change;
@@ -90,15 +93,7 @@ class Graph(Keeping):
             offending value and its edge.
         """
         source, target = np.asarray(src), np.asarray(dst)
-        if source.ndim != 1 or source.shape != target.shape:
-            raise InputError(
-                f'src has shape {source.shape} and dst {target.shape}: both must be (edges,)'
-            )
-        names = _checked_labels(labels, n)
-        if source.size and not _are_integers(source, target):
-            source, target, names = _numbered(source, target, names)
-        n = _node_count(source, target, n, names)
-        _check_ends(source, target, n)
+        source, target, n, names = as_numbers(source, target, n, labels)
         values = np.ones(source.size) if weights is None else np.asarray(weights, dtype=float)
         if values.shape != source.shape:
             raise InputError(f'weights has shape {values.shape}, but there are {source.size} edges')
@@ -123,6 +118,100 @@ class Graph(Keeping):
         np.cumsum(np.bincount(source[first], minlength=n), out=indptr[1:])
         summed = np.bincount(edge_map, weights=values, minlength=int(indptr[-1]))
         return cls(n, indptr, target[first], summed.astype(float), edge_map, names)
+
+    @classmethod
+    def from_scipy(
+        cls, matrix: Any, labels: Sequence[Hashable] | NDArray[Any] | None = None
+    ) -> 'Graph':
+        """Make a graph from a square matrix: entry (i, j) is the weight of the edge i to j.
+
+        Parameters
+        ----------
+        matrix : scipy sparse array or matrix, or array_like (n, n)
+            Stored zeros of a sparse one are edges of weight zero, duplicates are summed; of a dense
+            one, entries other than zero are edges.
+        labels : sequence of hashable (n,) or None
+            As in `from_edges`, whose errors apply.
+
+        Raises
+        ------
+        InputError
+            If the matrix is not square.
+        """
+        coo = sp.coo_array(matrix if sp.issparse(matrix) else np.asarray(matrix, dtype=float))
+        if coo.ndim != 2 or coo.shape[0] != coo.shape[1]:
+            raise InputError(f'matrix has shape {coo.shape}: it must be square, (n, n)')
+        return cls.from_edges(coo.row, coo.col, coo.data, n=coo.shape[0], labels=labels)
+
+    @classmethod
+    def from_networkx(cls, graph: Any, weight: str | None = 'weight') -> 'Graph':
+        """Make a graph from a NetworkX graph; its nodes become the labels, in their order.
+
+        Parameters
+        ----------
+        graph : networkx.Graph, DiGraph, MultiGraph or MultiDiGraph
+            Edges of an undirected one lead both ways, as `networkx.pagerank` has it.
+        weight : str or None
+            The attribute that has the weight; edges without it, or with None, count 1.
+
+        Raises
+        ------
+        InputError
+            As in `from_edges`.
+        """
+        directed = graph if graph.is_directed() else graph.to_directed()
+        nodes = list(directed)
+        number_of = {node: i for i, node in enumerate(nodes)}
+        edges = [
+            (number_of[src], number_of[dst], 1.0 if weight is None else value)
+            for src, dst, value in directed.edges(data=weight, default=1.0)
+        ]
+        src, dst, weights = zip(*edges, strict=True) if edges else ((), (), ())
+        is_numbered = nodes == list(range(len(nodes)))
+        labels = None if is_numbered else nodes
+        ends = np.array([src, dst], dtype=np.int64)
+        return cls.from_edges(ends[0], ends[1], np.array(weights, float), len(nodes), labels)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: str | PathLike[str],
+        source: str | int = 'source',
+        target: str | int = 'target',
+        weight: str | int | None = None,
+        delimiter: str | None = ',',
+        labels: Sequence[Hashable] | NDArray[Any] | None = None,
+    ) -> 'Graph':
+        """Make a graph from a table of edges, one a line; lines that start with ``#`` do not count.
+
+        Parameters
+        ----------
+        path : path
+            The file; one that ends in .gz, .bz2 or .xz is unpacked.
+        source, target : str or int
+            Columns of the ends: names, which stand in the first line, or numbers from 0 of a table
+            without a line of names. Where all entries are integers they are node numbers, else
+            labels.
+        weight : str, int or None
+            Column of the weights; None: each edge counts 1.
+        delimiter : str or None
+            Between columns; None: white space, as in edge lists of SNAP.
+        labels : sequence of hashable (n,) or None
+            As in `from_edges`.
+
+        Raises
+        ------
+        InputError
+            If a column is not there or a line cannot be read, or as in `from_edges`; the message
+            has the file.
+        FileNotFoundError
+            If there is no such file.
+        """
+        src, dst, weights = read_edges(path, (source, target, weight), delimiter)
+        try:
+            return cls.from_edges(src, dst, weights, labels=labels)
+        except InputError as error:
+            raise InputError(f'{path}: {error}') from None
 
     @property
     def nnz(self) -> int:
@@ -168,6 +257,21 @@ class Graph(Keeping):
         what = 'labelled nodes' if self.labels else 'nodes'
         raise InputError(f'unknown node {label!r}: the graph has {self.n} {what}')
 
+    def edge(self, src: Hashable, dst: Hashable) -> int:
+        """Return the place in the pattern of the edge between two nodes, by label or number.
+
+        Raises
+        ------
+        InputError
+            If there is no such node or edge.
+        """
+        first, last = self.indptr[(i := self.node(src)) : i + 2]
+        j = self.node(dst)
+        place = int(first + np.searchsorted(self.dst[first:last], j))
+        if place == last or self.dst[place] != j:
+            raise InputError(f'there is no edge {self.name(i)!r} -> {self.name(j)!r} in the graph')
+        return place
+
     def name(self, number: int) -> Hashable:
         """Return the label of a node, or its number where there are no labels."""
         return number if self.labels is None else self.labels[number]
@@ -206,75 +310,6 @@ def _stable_order(keys: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any
     rows = np.arange(keys.size + 1, dtype=keys.dtype)
     chosen = sp.csr_array((np.ones(keys.size, np.int8), keys, rows), shape=(keys.size, n)).tocsc()
     return chosen.indices, chosen.indptr
-
-
-def _are_integers(source: NDArray[Any], target: NDArray[Any]) -> bool:
-    numbers = [ends.dtype.kind in 'iu' for ends in (source, target)]
-    if numbers[0] != numbers[1] or source.dtype.kind in 'fcb' or target.dtype.kind in 'fcb':
-        raise InputError(
-            f'src is {source.dtype} and dst {target.dtype}: both must be integers (node numbers) '
-            'or both labels'
-        )
-    return numbers[0]
-
-
-def _checked_labels(
-    labels: Iterable[Hashable] | NDArray[Any] | None, n: int | None
-) -> tuple[Hashable, ...] | None:
-    if labels is None:
-        return None
-    # tolist gives Python's own strings and numbers, which read well in messages.
-    names = tuple(labels.tolist() if isinstance(labels, np.ndarray) else labels)
-    if n is not None and n != len(names):
-        raise InputError(f'{len(names)} labels for n={n} nodes')
-    seen: set[Hashable] = set()
-    for name in names:
-        if name in seen:
-            raise InputError(f'the label {name!r} is given to two nodes')
-        seen.add(name)
-    return names
-
-
-def _numbered(
-    source: NDArray[Any], target: NDArray[Any], names: tuple[Hashable, ...] | None
-) -> tuple[NDArray[Any], NDArray[Any], tuple[Hashable, ...]]:
-    """Return the ends of the edges as numbers, and the labels of the nodes."""
-    ends = np.stack([source, target], axis=1).ravel().tolist()
-    if names is None:
-        names = tuple(dict.fromkeys(ends))
-    number_of = {name: i for i, name in enumerate(names)}
-    try:
-        numbers = np.array([number_of[end] for end in ends]).reshape(-1, 2)
-    except KeyError as error:
-        edge = next(i for i, end in enumerate(ends) if end not in number_of) // 2
-        raise InputError(
-            f'unknown node {error.args[0]!r} in edge {edge} '
-            f'({ends[2 * edge]!r} -> {ends[2 * edge + 1]!r}): it is not among the labels'
-        ) from None
-    return numbers[:, 0], numbers[:, 1], names
-
-
-def _node_count(
-    source: NDArray[Any], target: NDArray[Any], n: int | None, names: tuple[Hashable, ...] | None
-) -> int:
-    if names is not None:
-        n = len(names)
-    elif n is None:
-        n = int(max(source.max(), target.max())) + 1 if source.size else 0
-    if n < 1:
-        raise InputError(f'a graph of n={n} nodes: at least one is needed')
-    return n
-
-
-def _check_ends(source: NDArray[Any], target: NDArray[Any], n: int) -> None:
-    for name, ends in (('src', source), ('dst', target)):
-        if ends.size and (ends.min() < 0 or ends.max() >= n):
-            e = int(np.argmax((ends < 0) | (ends >= n)))
-            raise InputError(
-                f'{name}[{e}] = {ends[e]} (edge {source[e]} -> {target[e]}) points outside the '
-                f'graph: its nodes are 0 to {n - 1} (integers are node numbers; to use them as '
-                'labels, pass strings)'
-            )
 
 
 def _named(number: int, names: tuple[Hashable, ...] | None) -> str:

@@ -1,0 +1,105 @@
+"""Graphs from SciPy, NetworkX and tables in files."""
+
+import gzip
+
+import networkx as nx
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from mdao_seq import Graph, pagerank
+from mdao_seq.graph.errors import InputError
+from tests.graph.graphs import random_graph
+
+
+def same(graph, other):
+    assert graph.labels == other.labels
+    for name in ('indptr', 'dst', 'weights'):
+        np.testing.assert_array_equal(getattr(graph, name), getattr(other, name))
+
+
+@pytest.mark.parametrize('kind', [sp.csr_array, sp.csc_matrix, sp.coo_array])
+def test_from_scipy_keeps_stored_zeros(kind):
+    graph = random_graph()
+    assert np.any(graph.weights == 0.0)
+    same(Graph.from_scipy(kind(graph.matrix(graph.weights))), graph)
+
+
+def test_from_a_dense_matrix_with_labels():
+    graph = Graph.from_scipy([[0.0, 2.0], [1.0, 0.0]], labels=['a', 'b'])
+    same(graph, Graph.from_edges([0, 1], [1, 0], [2.0, 1.0], labels=['a', 'b']))
+
+
+def test_a_matrix_that_is_not_square():
+    with pytest.raises(InputError, match=r'shape \(2, 3\): it must be square'):
+        Graph.from_scipy(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize(
+    'network',
+    [
+        nx.karate_club_graph(),
+        nx.les_miserables_graph(),
+        nx.gn_graph(30, seed=1),
+        nx.MultiDiGraph([('a', 'b', {'weight': 2.0}), ('a', 'b', {}), ('b', 'c', {})]),
+        nx.empty_graph(3, nx.DiGraph),
+    ],
+)
+def test_from_networkx_has_the_scores_that_networkx_has(network):
+    graph = Graph.from_networkx(network)
+    expected = nx.pagerank(network, tol=1e-14, max_iter=1000)
+    found = pagerank(graph, tol=1e-13).scores
+    for node, score in expected.items():
+        assert found[graph.node(node)] == pytest.approx(score, rel=1e-9)
+
+
+def test_from_networkx_without_weights():
+    network = nx.DiGraph([('a', 'b', {'weight': 2.0}), ('a', 'c', {'weight': 4.0})])
+    assert Graph.from_networkx(network, weight=None).weights.tolist() == [1.0, 1.0]
+    with pytest.raises(InputError, match=r"weights\[0\] = -1.0 \(edge 'a' -> 'b'\)"):
+        Graph.from_networkx(nx.DiGraph([('a', 'b', {'weight': -1})]))
+
+
+def test_a_table_with_names_and_labels(tmp_path):
+    path = tmp_path / 'edges.csv'
+    path.write_text(
+        '# a design structure matrix\n'
+        'kind, target,source,weight\n'
+        'flow,"fuel, aft",wing,2.5\n'
+        'flow,wing,tail,1\n'
+    )
+    graph = Graph.from_csv(path, weight='weight')
+    same(graph, Graph.from_edges(['wing', 'tail'], ['fuel, aft', 'wing'], [2.5, 1.0]))
+    assert Graph.from_csv(path).weights.tolist() == [1.0, 1.0]
+
+
+def test_an_edge_list_of_numbers(tmp_path):
+    path = tmp_path / 'edges.txt.gz'
+    with gzip.open(path, 'wt') as file:
+        file.write('# FromNodeId ToNodeId\n0\t3\n2  1\n')
+    graph = Graph.from_csv(path, 0, 1, delimiter=None)
+    same(graph, Graph.from_edges([0, 2], [3, 1]))
+
+
+@pytest.mark.parametrize(
+    ('text', 'options', 'message'),
+    [
+        ('source,target\na,b\n', {'weight': 'w'}, "there is no column 'w' in its first line"),
+        ('source,target,w\na,b,heavy\n', {'weight': 'w'}, "edges.csv: .*'heavy'"),
+        ('source,target,w\na,b,-2\n', {'weight': 'w'}, r'edges.csv: weights\[0\] = -2.0'),
+        ('', {}, "there is no column 'source'"),
+    ],
+)
+def test_a_table_that_is_wrong_is_named(tmp_path, text, options, message):
+    path = tmp_path / 'edges.csv'
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        Graph.from_csv(path, **options)
+
+
+def test_an_edge_by_the_names_of_its_ends():
+    graph = Graph.from_edges(['b', 'a', 'b'], ['c', 'b', 'a'])
+    for e in range(graph.nnz):
+        assert graph.edge(graph.name(graph.src[e]), graph.name(graph.dst[e])) == e
+    with pytest.raises(InputError, match="there is no edge 'c' -> 'b' in the graph"):
+        graph.edge('c', 'b')
