@@ -30,6 +30,10 @@ class FlatVariables:
             self._slices[name] = slice(self.size, stop)
             self.size = stop
 
+    def place(self, name):
+        """Return where a variable stands among all, as a slice."""
+        return self._slices[name]
+
     def get(self, vector):
         """Return the values in an OpenMDAO vector, or a mapping, as one array of the size `size`.
 

@@ -1,146 +1,157 @@
-"""PageRank scores as an output of an OpenMDAO model."""
+"""PageRank scores as outputs of an OpenMDAO model."""
 
-from numbers import Integral
+from contextlib import contextmanager
 
 import numpy as np
 import openmdao.api as om
 
 from mdao_seq.approximation._openmdao.systems import is_wanted
+from mdao_seq.approximation.holding import hold
+from mdao_seq.components.pagerank_options import declare_pagerank_options
+from mdao_seq.components.pagerank_partials import (
+    declare_differences,
+    declare_entries,
+    fill_entries,
+)
+from mdao_seq.components.pagerank_variables import PageRankVariables
 from mdao_seq.graph.batch import pagerank_batch
 from mdao_seq.graph.distribution import node_values
+from mdao_seq.graph.edge_groups import EdgeGroups
 from mdao_seq.graph.errors import InputError, NotConverged, NotDifferentiable
-from mdao_seq.graph.graph import Graph
-from mdao_seq.graph.methods import METHODS
-from mdao_seq.graph.pagerank import SMALLEST_TOL
-from mdao_seq.graph.sensitivity import linearize
+from mdao_seq.graph.readout import Readout, nodes_of
+from mdao_seq.graph.sensitivity import linearize_walk
+from mdao_seq.graph.transition import Transition
+from mdao_seq.graph.walk import Walk
 
 
 class PageRankComp(om.ExplicitComponent):
     """Scores of the nodes of a graph, differentiable in weights, damping and personalization.
 
-    The scores pi solve ``pi = a (P^T pi + (d^T pi) v) + (1 - a) v`` with sum 1, where P is the
+    The scores pi solve ``pi = a (P^T pi + (d^T pi) u) + (1 - a) v`` with sum 1, where P is the
     matrix of edge weights divided by its row sums, a the damping, v the personalization divided by
-    its sum and d marks nodes without outgoing weight, as in NetworkX. Derivative products are
-    exact: one linear solve each (see `mdao_seq.graph.sensitivity`).
+    its sum, d marks nodes without outgoing weight and u is where these pass their mass to (v unless
+    given), as in NetworkX. By default matrix-free: derivative products are exact, one linear solve
+    each (see `mdao_seq.graph.sensitivity`). Inputs that the option `inputs` leaves out cost
+    nothing.
 
     Inputs
     ------
     weights : (nnz,)
         Weight of each edge, not negative, in the order of the graph's pattern (sorted by src, then
-        dst; ``graph.edge_map`` says where each edge that was passed went). Unitless: only the
-        ratios within a row matter.
+        dst; ``graph.edge_map`` says where each edge that was passed went, ``graph.edge(src, dst)``
+        where one is). Unitless: only the ratios within a row matter. With `edge_groups`: (groups,),
+        the factor of each group, 1 at first.
     damping : (1,)
         Probability of following an edge, in [0, 1).
     personalization : (n,)
         Where the walk starts anew, not negative, of any positive sum.
+    dangling : (n,)
+        Where nodes without outgoing weight pass their mass to, likewise; an input only if the
+        option `inputs` names it.
 
     Outputs
     -------
     rank : (n,) or (len(of_nodes),)
         Scores, dimensionless.
+    <each of groups> : (1,)
+        Sum of the scores of its nodes.
+    log_rank, log_<each of groups> : their shape
+        Natural logarithms, with ``log=True``.
 
     Raises
     ------
     openmdao.api.AnalysisError
-        If an input is out of range, if the solve does not converge, or if derivatives with respect
-        to the weights are asked for where all weights that leave a node are zero.
+        If an input is out of range, if the solve does not converge, if a logarithm is asked for of
+        a score that is zero, or if derivatives with respect to the weights are asked for where all
+        weights that leave a node are zero.
     ValueError
         If an option is wrong.
     """
 
     def initialize(self):
         """Declare the options."""
-        self.options.declare('graph', types=Graph, desc='Pattern of edges and initial weights.')
-        self.options.declare(
-            'damping',
-            types=(int, float),
-            default=0.85,
-            check_valid=_check_damping,
-            desc='Initial value of the damping, in [0, 1).',
-        )
-        self.options.declare(
-            'personalization',
-            default=None,
-            desc='Initial value of the personalization: a dict by node or label, an array (n,), '
-            'or None for the same at every node.',
-        )
-        self.options.declare(
-            'tol',
-            types=float,
-            default=1e-14,
-            check_valid=_check_tol,
-            desc='Largest 1-norm of the residual of the scores; derivatives are solved for '
-            'accordingly.',
-        )
-        self.options.declare(
-            'method',
-            values=('auto', *METHODS),
-            default='auto',
-            desc='How to solve: direct (LU) or power; auto chooses by the size of the graph.',
-        )
-        self.options.declare(
-            'max_iterations',
-            types=int,
-            default=None,
-            lower=1,
-            allow_none=True,
-            desc='Most iterations of one solve; None: what the damping may need, at most 10 000.',
-        )
-        self.options.declare(
-            'of_nodes',
-            default=None,
-            desc='Nodes (or one), by label or number, whose scores are the output; None: all.',
-        )
+        declare_pagerank_options(self.options)
 
     def setup(self):
-        """Declare inputs and output."""
-        graph = self.options['graph']
+        """Declare inputs and outputs."""
+        options, graph = self.options, self.options['graph']
         if graph.nnz == 0:
             raise ValueError(f'{self.msginfo}: the graph has no edges')
+        if options['partials'] != 'fd' and options['fd_steps']:
+            raise ValueError(
+                f'{self.msginfo}: fd_steps with partials={options["partials"]!r} would not be '
+                "used; set partials='fd', or leave fd_steps out"
+            )
         try:
-            self._nodes = self._output_nodes(graph, self.options['of_nodes'])
-            personalization = self._start(graph, self.options['personalization'])
+            self._variables = variables = self._make_variables()
         except InputError as error:
             raise ValueError(f'{self.msginfo}: {error}') from None
         self._solved_at = self._solved = None
+        self._transition = Transition.of(graph)
+        self.matrix_free = options['partials'] == 'matrix_free'
+        if options['partials'] == 'fd':
+            hold(self)
 
-        self.add_input('weights', val=graph.weights, desc='weights of the edges')
-        self.add_input('damping', val=self.options['damping'], desc='probability of an edge')
-        self.add_input('personalization', val=personalization, desc='where the walk starts anew')
-        self.add_output('rank', shape=self._nodes.size, val=1.0 / graph.n, desc='scores')
+        for name, start in variables.starts.items():
+            self.add_input(name, val=start, desc=_MEANINGS[name])
+        for name, shape in variables.readout.shapes.items():
+            self.add_output(name, shape=shape, desc='of the scores')
 
-    @staticmethod
-    def _output_nodes(graph, of_nodes):
-        if of_nodes is None:
-            return np.arange(graph.n)
-        if isinstance(of_nodes, str | Integral):
-            of_nodes = [of_nodes]
-        nodes = np.array([graph.node(node) for node in of_nodes], dtype=int)
-        if np.unique(nodes).size != nodes.size or not nodes.size:
-            raise InputError('of_nodes must name some nodes, each once')
-        return nodes
+    def _make_variables(self):
+        options, graph = self.options, self.options['graph']
+        groups = {
+            name: nodes_of(graph, nodes, f'groups[{name!r}]')
+            for name, nodes in options['groups'].items()
+        }
+        of_nodes = options['of_nodes']
+        if of_nodes is None and groups:
+            of_nodes = ()
+        else:
+            of_nodes = nodes_of(graph, of_nodes, 'of_nodes')
+        readout = Readout(graph, of_nodes, groups, options['log'])
 
-    @staticmethod
-    def _start(graph, personalization):
-        if personalization is None:
-            return np.full(graph.n, 1.0 / graph.n)
-        return node_values(graph, personalization, 'personalization')
+        values = {'weights': graph.weights, 'damping': np.array([float(options['damping'])])}
+        edge_groups = None
+        if options['edge_groups'] is not None:
+            edge_groups = EdgeGroups(graph, options['edge_groups'])
+            if 'weights' in options['inputs']:
+                values['weights'] = np.ones(len(edge_groups.names))
+        values['personalization'] = np.full(graph.n, 1.0 / graph.n)
+        if options['personalization'] is not None:
+            values['personalization'] = node_values(
+                graph, options['personalization'], 'personalization'
+            )
+        if options['dangling'] is not None:
+            values['dangling'] = node_values(graph, options['dangling'], 'dangling')
+        elif 'dangling' in options['inputs']:
+            values['dangling'] = values['personalization']
+        return PageRankVariables(values, options['inputs'], edge_groups, readout)
+
+    def setup_partials(self):
+        """Declare entries, or differences; matrix-free there is nothing to declare."""
+        partials = self.options['partials']
+        if partials == 'fd':
+            declare_differences(self, self._variables)
+        elif partials != 'matrix_free':
+            self._declared = declare_entries(self, self._variables, partials == 'sparse')
 
     def compute(self, inputs, outputs):
         """Solve for the scores."""
-        outputs['rank'] = self._linearized(inputs).result.scores[self._nodes]
+        self._put(self._linearized(inputs).result.scores, outputs)
 
     def compute_batch(self, inputs, outputs):
         """Solve at many points, which share each pass over the edges."""
         scores = None
         if not any(np.iscomplexobj(value) for value in inputs.values()):
             scores = self._solved_together(inputs)
-        for k, rank in enumerate(outputs['rank']):
+        for k in range(len(next(iter(outputs.values())))):
+            row = {name: value[k] for name, value in outputs.items()}
             if scores is not None:
-                rank[:] = scores[k, self._nodes]
+                self._put(scores[k], row)
             else:
-                point = {name: value[k] for name, value in inputs.items()}
-                rank[:] = self._linearized(point).result.scores[self._nodes]
+                self.compute({name: value[k] for name, value in inputs.items()}, row)
+            for name, value in row.items():
+                outputs[name][k] = value
 
     def _solved_together(self, inputs):
         """Return the scores at many points; None where power iteration does not get there."""
@@ -148,11 +159,9 @@ class PageRankComp(om.ExplicitComponent):
         try:
             return pagerank_batch(
                 options['graph'],
-                inputs['weights'],
-                inputs['damping'][:, 0],
-                inputs['personalization'],
+                **self._variables.batch(inputs),
                 tol=options['tol'],
-                start=None if self._solved_at is None else self._solved.result.scores.real,
+                start=self._last_scores(),
                 max_iterations=options['max_iterations'],
             )
         except InputError as error:
@@ -160,66 +169,87 @@ class PageRankComp(om.ExplicitComponent):
         except NotConverged:
             return None
 
+    def _put(self, scores, outputs):
+        variables = self._variables
+        try:
+            values = variables.readout.values(scores)
+        except InputError as error:
+            raise om.AnalysisError(f'{self.msginfo}: {error}') from error
+        variables.flat_outputs.put(values, outputs)
+
+    def compute_partials(self, inputs, partials):
+        """Fill in the entries."""
+        if self.options['partials'] in ('dense', 'sparse'):
+            linearized = self._linearized(inputs)
+            with self._failing():
+                fill_entries(self._declared, self._variables, linearized, partials)
+
     def compute_jacvec_product(self, inputs, d_inputs, d_outputs, mode):
         """Add the product of the derivatives with `d_inputs`, or their transpose's."""
-        if 'rank' not in d_outputs or not len(d_inputs):
+        if not len(d_outputs) or not len(d_inputs):
             return
+        variables = self._variables
         linearized = self._linearized(inputs)
-        try:
+        scores = linearized.result.scores
+        with self._failing():
             if mode == 'fwd':
-                change = linearized.jvp(**{name: _vector(name, d_inputs) for name in d_inputs})
-                d_outputs['rank'] += change[self._nodes]
+                change = linearized.jvp(**variables.change(d_inputs))
+                variables.flat_outputs.add(variables.readout.change(scores, change), d_outputs)
             else:
-                scores_bar = np.zeros(self.options['graph'].n, dtype=d_outputs['rank'].dtype)
-                scores_bar[self._nodes] = d_outputs['rank']
+                bar = variables.readout.sensitivity(scores, variables.flat_outputs.get(d_outputs))
                 # OpenMDAO offers every input; one that nobody asks about may have no derivative.
                 wanted = [name for name in d_inputs if is_wanted(self, name)]
-                gradient = linearized.vjp(scores_bar, with_weights='weights' in wanted)
-                for name in wanted:
-                    d_inputs[name] += getattr(gradient, name)
+                for name, derivative in variables.by_input(linearized.vjp(bar, wanted)):
+                    if name in d_inputs:
+                        d_inputs[name] += derivative
+
+    @contextmanager
+    def _failing(self):
+        """Raise as OpenMDAO knows it what a solve for derivatives raises."""
+        try:
+            yield
         except (NotConverged, NotDifferentiable) as error:
             raise om.AnalysisError(f'{self.msginfo}: {error}') from error
 
     def _linearized(self, inputs):
         """Return the solution at `inputs`, made once for each input point."""
-        point = {name: _real_where_possible(inputs[name]) for name in inputs}
-        if self._solved_at is None or not _same(point, self._solved_at):
-            options = self.options
-            self._solved_at = None
+        values = self._variables.flat_inputs.get(inputs)
+        if self._solved_at is None or not np.array_equal(values, self._solved_at):
+            options, start = self.options, self._last_scores()
+            self._solved_at, at = None, np.array(values)
             try:
-                self._solved = linearize(
-                    options['graph'],
-                    damping=point['damping'][0],
-                    personalization=point['personalization'],
-                    weights=point['weights'],
-                    tol=options['tol'],
-                    method=options['method'],
-                    max_iterations=options['max_iterations'],
+                walk = self._walk(**self._variables.point(at))
+                self._solved = linearize_walk(
+                    walk,
+                    options['tol'],
+                    options['method'],
+                    start,
+                    options['max_iterations'],
+                    options['allow_zero_rows'],
                 )
             except (InputError, NotConverged) as error:
                 raise om.AnalysisError(f'{self.msginfo}: {error}') from error
-            self._solved_at = point
+            self._solved_at = at
         return self._solved
 
+    def _walk(self, weights, damping, personalization, dangling=None):
+        """Return the walk; what is prepared for weights serves until they change."""
+        last = self._transition.weights
+        same = weights is last or (weights.dtype == last.dtype and np.array_equal(weights, last))
+        if not same:
+            self._transition = Transition(self.options['graph'], weights)
+        return Walk(self._transition, damping, personalization, dangling)
 
-def _check_damping(name, value):
-    if not 0 <= value < 1:
-        raise ValueError(f'{name} = {value}: must be in [0, 1)')
-
-
-def _check_tol(name, value):
-    if not value >= SMALLEST_TOL:
-        raise ValueError(f'{name} = {value}: below what float64 can give ({SMALLEST_TOL:.1e})')
-
-
-def _vector(name, d_inputs):
-    return d_inputs[name][0] if name == 'damping' else d_inputs[name]
-
-
-def _real_where_possible(value):
-    """Return a copy of `value`, real if its imaginary part is zero."""
-    return value.copy() if np.any(value.imag) else value.real.copy()
+    def _last_scores(self):
+        """Return the scores to start a solve from."""
+        if self._solved is None or not self.options['warm_start']:
+            return None
+        return self._solved.result.scores.real
 
 
-def _same(point, other):
-    return all(np.array_equal(point[name], other[name]) for name in point)
+_MEANINGS = {
+    'weights': 'weights of the edges, or factors of groups of edges',
+    'damping': 'probability of following an edge',
+    'personalization': 'where the walk starts anew',
+    'dangling': 'where nodes without outgoing weight pass their mass to',
+}

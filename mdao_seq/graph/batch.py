@@ -25,6 +25,7 @@ def pagerank_batch(
     weights: Array,
     damping: Array,
     personalization: Array,
+    dangling: Array | None = None,
     tol: float = 1e-10,
     start: Array | None = None,
     max_iterations: int | None = None,
@@ -41,6 +42,8 @@ def pagerank_batch(
         Probability of following an edge, in [0, 1).
     personalization : ndarray (points, n)
         Where the walk starts anew, of any positive sum.
+    dangling : ndarray (points, n) or None
+        Where nodes without outgoing weight pass their mass to; None: as `personalization`.
     tol : float
         Largest 1-norm of each residual.
     start : ndarray (n,) or None
@@ -60,10 +63,13 @@ def pagerank_batch(
     NotConverged
         If one of the residuals stayed above `tol`.
     """
-    first = Walk(Transition(graph, weights[0]), damping[0], personalization[0])
-    others = zip(damping[1:], personalization[1:], strict=True)
-    v = np.array([first.v, *(Walk(first.transition, a, p).v for a, p in others)]).T
-    changes, dangling = _changed_rows(graph, first.transition, weights)
+    transition = Transition(graph, weights[0])
+    passed_to = [None] * len(damping) if dangling is None else dangling
+    given = zip(damping, personalization, passed_to, strict=True)
+    walks = [Walk(transition, *each) for each in given]
+    first, v = walks[0], np.array([walk.v for walk in walks]).T
+    u = v if dangling is None else np.array([walk.u for walk in walks]).T
+    changes, is_dangling = _changed_rows(graph, transition, weights)
     limit = Power(first, tol).max_iterations if max_iterations is None else max_iterations
     x = np.repeat((first.v if start is None else start)[:, None], len(damping), axis=1)
     x /= x.sum(axis=0)
@@ -72,7 +78,7 @@ def pagerank_batch(
         iterations += 1
         following = first.transition.matvec(x)
         following += (changes @ x.ravel()).reshape(x.shape)
-        following += (dangling * x).sum(axis=0) * v
+        following += (is_dangling * x).sum(axis=0) * u
         following = damping * following + (1.0 - damping) * v
         following /= following.sum(axis=0)
         residual = float(np.abs(following - x).sum(axis=0).max())

@@ -21,6 +21,7 @@ PageRank optimization, IEEE Transactions on Automatic Control 58(1), 2013 (arXiv
 A. Langville and C. Meyer, Google's PageRank and Beyond, 2006.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -45,19 +46,22 @@ class Gradient:
     Attributes
     ----------
     weights : ndarray (nnz,) or None
-        By edge, in 1 / unit of the weights; None where it was not asked for.
-    damping : float
+        By edge, in 1 / unit of the weights; None where it was not asked for, as of the others.
+    damping : float or None
         Dimensionless.
-    personalization : ndarray (n,)
+    personalization : ndarray (n,) or None
         By node, with respect to the values before they are divided by their sum.
     dangling : ndarray (n,) or None
-        Likewise; None where the dangling nodes follow the personalization.
+        Likewise; None also where the dangling nodes follow the personalization.
     """
 
-    weights: NDArray[Any] | None
-    damping: Any
-    personalization: NDArray[Any]
-    dangling: NDArray[Any] | None
+    weights: NDArray[Any] | None = None
+    damping: Any = None
+    personalization: NDArray[Any] | None = None
+    dangling: NDArray[Any] | None = None
+
+
+EVERY = ('weights', 'damping', 'personalization', 'dangling')
 
 
 def linearize(
@@ -68,19 +72,44 @@ def linearize(
     tol: float = 1e-14,
     method: str = 'auto',
     weights: ArrayLike | None = None,
+    warm_start: ArrayLike | None = None,
     max_iterations: int | None = None,
+    allow_zero_rows: bool = False,
 ) -> 'Sensitivity':
     """Solve for the scores and keep what was prepared, for products with their derivatives.
 
     Parameters and errors are those of `pagerank`; `tol` is tighter, since the derivatives carry
-    the error of the scores on.
+    the error of the scores on. `allow_zero_rows` is that of `Sensitivity`.
     """
     walk = Walk(Transition.of(graph, weights), damping, personalization, dangling)
-    return Sensitivity(walk, *solve(walk, tol, method, max_iterations=max_iterations))
+    return linearize_walk(walk, tol, method, warm_start, max_iterations, allow_zero_rows)
+
+
+def linearize_walk(
+    walk: Walk,
+    tol: float,
+    method: str = 'auto',
+    warm_start: ArrayLike | None = None,
+    max_iterations: int | None = None,
+    allow_zero_rows: bool = False,
+) -> 'Sensitivity':
+    """Return that of a walk; parameters and errors are those of `linearize`."""
+    return Sensitivity(walk, *solve(walk, tol, method, warm_start, max_iterations), allow_zero_rows)
 
 
 class Sensitivity:
     """The scores of a walk and products with their derivatives; made by `linearize`.
+
+    Parameters
+    ----------
+    walk : Walk
+    method : Method
+        Prepared for the walk.
+    result : PageRankResult
+        The scores.
+    allow_zero_rows : bool
+        Whether edges of a node whose weights are all zero count as constants. They are an error
+        otherwise: the scores jump where the first of them gets a weight.
 
     Attributes
     ----------
@@ -88,10 +117,13 @@ class Sensitivity:
         The scores.
     """
 
-    def __init__(self, walk: Walk, method: Method, result: PageRankResult):
+    def __init__(
+        self, walk: Walk, method: Method, result: PageRankResult, allow_zero_rows: bool = False
+    ):
         self.walk = walk
         self.result = result
         self._method = method
+        self._allow_zero_rows = allow_zero_rows
 
     def jvp(
         self,
@@ -138,41 +170,39 @@ class Sensitivity:
             rhs = rhs + passed_on / walk.dangling_sum * change
         return self._method.forward(rhs)
 
-    def vjp(self, scores_bar: NDArray[Any], with_weights: bool = True) -> Gradient:
-        """Return the derivatives of ``scores_bar @ scores`` with respect to every input.
+    def vjp(self, scores_bar: NDArray[Any], wanted: Collection[str] = EVERY) -> Gradient:
+        """Return the derivatives of ``scores_bar @ scores`` with respect to the inputs.
 
         Parameters
         ----------
         scores_bar : ndarray (n,)
-        with_weights : bool
-            Whether the edges are asked for: they have no derivative where all weights of a node
-            are zero, and the other inputs have.
+        wanted : collection of str
+            The inputs that are asked for; the others cost nothing. Weights have no derivative
+            where all those of a node are zero, and the other inputs have.
 
         Raises
         ------
         NotDifferentiable
-            If `with_weights` and all edges of a node have weight zero.
+            If weights are wanted and all edges of a node have weight zero.
         NotConverged
             If the method does not converge.
         """
-        if with_weights:
+        if 'weights' in wanted:
             self._check_rows()
         walk, pi = self.walk, self.result.scores
         lam = self._method.adjoint(scores_bar)
         a, passed_on = walk.damping, walk.damping * walk.dangling_mass(pi)
-        share = 1.0 - a + (passed_on if walk.u is walk.v else 0.0)
-        dangling_bar = None
-        if walk.dangling_sum is not None:
-            dangling_bar = passed_on / walk.dangling_sum * (lam - walk.u @ lam)
-        weights_bar = None
-        if with_weights:
-            weights_bar = edge_gradient(walk.transition, a * pi, lam)
-        return Gradient(
-            weights_bar,
-            lam @ self._by_damping,
-            share / walk.personalization_sum * (lam - walk.v @ lam),
-            dangling_bar,
-        )
+        gradient = {}
+        if 'weights' in wanted:
+            gradient['weights'] = edge_gradient(walk.transition, a * pi, lam)
+        if 'damping' in wanted:
+            gradient['damping'] = lam @ self._by_damping
+        if 'personalization' in wanted:
+            share = 1.0 - a + (passed_on if walk.u is walk.v else 0.0)
+            gradient['personalization'] = share / walk.personalization_sum * (lam - walk.v @ lam)
+        if 'dangling' in wanted and walk.dangling_sum is not None:
+            gradient['dangling'] = passed_on / walk.dangling_sum * (lam - walk.u @ lam)
+        return Gradient(**gradient)
 
     @cached_property
     def _by_damping(self) -> NDArray[Any]:
@@ -192,7 +222,7 @@ class Sensitivity:
 
     def _check_rows(self) -> None:
         transition = self.walk.transition
-        if transition.zero_rows.size:
+        if transition.zero_rows.size and not self._allow_zero_rows:
             node = self.walk.graph.name(int(transition.zero_rows[0]))
             raise NotDifferentiable(
                 f'all weights that leave node {node!r} are zero: the scores jump there, so they '

@@ -106,28 +106,35 @@ class BiCGSTAB:
         """Solve until the 1-norm of the residual is at most ``enough(x)``."""
         operator = LinearOperator((b.size, b.size), matvec=product, dtype=float)
         x = np.zeros(b.size) if start is None else start
-        best, since_best = math.inf, 0
+        left = b - product(x)
+        size, since_best, most = float(np.abs(left).sum()), 0, self.max_iterations
         for _ in range(_STARTS):
-            left = b - product(x)
-            size = float(np.abs(left).sum())
             wanted = enough(x) if np.any(x) else 0.0
             if size <= wanted or not size:
                 return x
-            since_best = 0 if size < best else since_best + 1
-            if since_best > _PATIENCE or self._iterations >= self.max_iterations:
+            most = min(most, self.max_iterations - self._iterations)
+            if since_best > _PATIENCE or most < 1:
                 break
-            best = min(best, size)
             # The 2-norm is at most the 1-norm; a tenth of what is wanted, but no more than halfway
             # to rounding at once.
             factor = max(0.1 * wanted / size, 1e-6) if wanted else 1e-6
+            before = self._iterations
             correction, _ = bicgstab(
                 operator,
-                left,
+                # SciPy takes small numbers for a breakdown, whatever the right-hand side.
+                left / size,
                 rtol=factor / math.sqrt(b.size) if b.size > 1 else factor,
-                maxiter=self.max_iterations - self._iterations,
+                maxiter=most,
                 callback=self._count,
             )
-            x = x + correction
+            correction = size * correction
+            new_left = b - product(x + correction)
+            new_size = float(np.abs(new_left).sum())
+            if new_size < size:
+                x, left, size, since_best = x + correction, new_left, new_size, 0
+            else:
+                # Close to rounding the recurrence can run away: not as far, the next time.
+                since_best, most = since_best + 1, (self._iterations - before) // 4
         raise NotConverged(
             size / max(float(np.abs(x).sum()), 1e-300),
             self.tol,
