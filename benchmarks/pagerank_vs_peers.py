@@ -6,10 +6,12 @@ and gives the same scores to the last bit each time. Each peer's tolerance is ti
 there is named with what it reaches. Graphs are loaded beforehand. ``solve``: all is prepared.
 ``cold``: with what is prepared for a pattern and its weights. ``resolve``: weights that differ by
 1 %, from the scores before, beside a first solve. ``adjoint``: a reverse product with the
-derivatives of all edges, beside a solve with new weights.
+derivatives of all edges, beside a solve. ``4 at once``: personalizations in one call.
 """
 
 import argparse
+import ctypes
+import gc
 import os
 import sys
 from functools import partial
@@ -97,11 +99,14 @@ def tolerance(peer, prepared, graph):
 
 def peak_memory(graph):
     """Return the bytes that a first solve needs at most, beside the graph; None: not known."""
+    # What was freed is given back, so that what is taken now counts.
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    before = _status('VmRSS')
     try:
         Path('/proc/self/clear_refs').write_text('5')
     except OSError:
         return None
-    before = _status('VmRSS')
     cold(graph)
     return _status('VmHWM') - before
 
@@ -141,25 +146,30 @@ def rows(scale):
     for name, graph in graphs(scale):
         describe(name, graph)
         rounds = 3 if graph.nnz > 5_000_000 else 9
-        solves, colds = {}, {}
-        for peer_name, peer in peers.items():
-            solves[peer_name] = colds[peer_name] = None
-            if peer is None or (peer_name == 'NetworkX' and graph.nnz > FEW_EDGES):
-                continue
-            loaded = peer.load(graph)
-            prepared = peer.prepare(loaded)
-            tol, reached = tolerance(peer, prepared, graph)
-            if reached > TOL:
-                print(f'  {peer_name} reaches {reached:.1e}')
-            solves[peer_name] = lambda p=peer, x=prepared, t=tol: p.solve(x, t)
-            colds[peer_name] = lambda p=peer, x=loaded, t=tol: p.solve(p.prepare(x), t)
-        yield compare(name, 'solve', partial(pagerank, graph, tol=TOL), solves, rounds=rounds)
-        yield compare(name, 'cold', partial(cold, graph), colds, rounds=rounds)
+        yield from against_peers(name, graph, peers, rounds)
         yield from against_ourselves(name, graph, rounds)
 
 
+def against_peers(name, graph, peers, rounds):
+    """Yield rows of a solve, and of one with all that is prepared for it."""
+    solves, colds = {}, {}
+    for peer_name, peer in peers.items():
+        solves[peer_name] = colds[peer_name] = None
+        if peer is None or (peer_name == 'NetworkX' and graph.nnz > FEW_EDGES):
+            continue
+        loaded = peer.load(graph)
+        prepared = peer.prepare(loaded)
+        tol, reached = tolerance(peer, prepared, graph)
+        if reached > TOL:
+            print(f'  {peer_name} reaches {reached:.1e}')
+        solves[peer_name] = lambda p=peer, x=prepared, t=tol: p.solve(x, t)
+        colds[peer_name] = lambda p=peer, x=loaded, t=tol: p.solve(p.prepare(x), t)
+    yield compare(name, 'solve', partial(pagerank, graph, tol=TOL), solves, rounds=rounds)
+    yield compare(name, 'cold', partial(cold, graph), colds, rounds=rounds)
+
+
 def against_ourselves(name, graph, rounds):
-    """Yield rows of a solve after a change of weights, and of a reverse product."""
+    """Yield rows of what follows a first solve, beside solves."""
     rng = np.random.default_rng(0)
     scores = pagerank(graph, tol=TOL).scores
     weights = [graph.weights * rng.uniform(0.99, 1.01, graph.nnz) for _ in range(2)]
@@ -173,7 +183,13 @@ def against_ourselves(name, graph, rounds):
     at = linearize(graph, DAMPING, tol=TOL, weights=weights[0])
     bar = rng.standard_normal(graph.n)
     at.vjp(bar)
-    yield compare(name, 'adjoint', lambda: at.vjp(bar), {'a solve': solve}, rounds=rounds)
+    solves = {'a solve': partial(pagerank, graph, tol=TOL), 'a solve, new weights': solve}
+    yield compare(name, 'adjoint', lambda: at.vjp(bar), solves, rounds=rounds)
+    for count in (4, 16):
+        several = rng.uniform(0.0, 1.0, (count, graph.n))
+        alone = {'one by one': lambda each=several: [pagerank(graph, DAMPING, p) for p in each]}
+        together = partial(pagerank, graph, DAMPING, several)
+        yield compare(name, f'{count} at once', together, alone, rounds=min(rounds, 3))
 
 
 if __name__ == '__main__':

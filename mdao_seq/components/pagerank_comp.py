@@ -163,7 +163,7 @@ class PageRankComp(om.ExplicitComponent):
                 tol=options['tol'],
                 start=self._last_scores(),
                 max_iterations=options['max_iterations'],
-            )
+            )[0]
         except InputError as error:
             raise om.AnalysisError(f'{self.msginfo}: {error}') from error
         except NotConverged:

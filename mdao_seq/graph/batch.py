@@ -29,7 +29,7 @@ def pagerank_batch(
     tol: float = 1e-10,
     start: Array | None = None,
     max_iterations: int | None = None,
-) -> Array:
+) -> tuple[Array, int]:
     """Return the scores at each of several inputs, by power iteration.
 
     Parameters
@@ -55,6 +55,8 @@ def pagerank_batch(
     -------
     ndarray (points, n)
         Scores.
+    int
+        Iterations, each a pass over the edges.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def pagerank_batch(
         following /= following.sum(axis=0)
         residual = float(np.abs(following - x).sum(axis=0).max())
         if residual <= tol:
-            return x.T
+            return x.T, iterations
         since_best = 0 if residual < best else since_best + 1
         best = min(best, residual)
         if since_best > 50 + 0.1 / (1.0 - float(np.max(damping))):

@@ -1,7 +1,8 @@
 """PageRank of a graph in memory."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,7 @@ from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.methods import Method, make_method
 from mdao_seq.graph.methods.automatic import Automatic
+from mdao_seq.graph.together import scores_together
 from mdao_seq.graph.transition import Transition
 from mdao_seq.graph.walk import Walk
 
@@ -25,9 +27,10 @@ class PageRankResult:
     Attributes
     ----------
     scores : ndarray (n,)
-        Dimensionless, of sum 1.
+        Dimensionless, of sum 1; (k, n) for k personalizations.
     residual : float
         1-norm of ``a (P^T x + (d^T x) u) + (1 - a) v - x`` at the scores x, computed; at most tol.
+        The largest, of several.
     iterations : int
         Iterations; for the direct method the refinements that followed it.
     passes : int
@@ -49,7 +52,7 @@ class PageRankResult:
 def pagerank(
     graph: Graph,
     damping: complex = 0.85,
-    personalization: NodeValues | None = None,
+    personalization: NodeValues | Sequence[NodeValues] | None = None,
     dangling: NodeValues | None = None,
     tol: float = 1e-10,
     method: str = 'auto',
@@ -65,9 +68,9 @@ def pagerank(
         The pattern, prepared once.
     damping : float
         Probability of following an edge, in [0, 1).
-    personalization : dict, array_like (n,) or None
+    personalization : dict, array_like (n,) or (k, n), list of dict, or None
         Where the walk starts anew, by node or label or as an array; used divided by its sum. None:
-        every node alike.
+        every node alike. Several of them share each pass over the edges.
     dangling : dict, array_like (n,) or None
         Where nodes without outgoing weight pass their mass to; None: as `personalization`.
     tol : float
@@ -104,8 +107,45 @@ def pagerank(
             f'graph is a {type(graph).__name__}, not a Graph; make one with Graph.from_edges(src, '
             'dst, weights)'
         )
-    walk = Walk(Transition.of(graph, weights), damping, personalization, dangling)
-    return solve(walk, tol, method, warm_start, max_iterations)[1]
+    transition = Transition.of(graph, weights)
+    if not _are_several(personalization):
+        walk = Walk(transition, damping, cast(NodeValues | None, personalization), dangling)
+        return solve(walk, tol, method, warm_start, max_iterations)[1]
+    several = cast(Sequence[NodeValues], personalization)
+    walks = [Walk(transition, damping, each, dangling) for each in several]
+    return _solve_several(walks, tol, method, warm_start, max_iterations)
+
+
+def _are_several(personalization: Any) -> bool:
+    if personalization is None or isinstance(personalization, Mapping):
+        return False
+    if isinstance(personalization, list | tuple) and personalization:
+        return isinstance(personalization[0], Mapping) or np.ndim(personalization) == 2
+    return np.ndim(personalization) == 2
+
+
+def _solve_several(
+    walks: list[Walk],
+    tol: float,
+    method: str,
+    warm_start: ArrayLike | None,
+    max_iterations: int | None,
+) -> PageRankResult:
+    if not walks:
+        raise InputError('personalization has shape (0, n): at least one is needed')
+    _check(tol, max_iterations)
+    found = scores_together(walks, tol, method, max_iterations)
+    if found is not None:
+        return PageRankResult(*found, f'{len(walks)} personalizations share the passes')
+    results = [solve(walk, tol, method, warm_start, max_iterations)[1] for walk in walks]
+    return PageRankResult(
+        np.array([result.scores for result in results]),
+        max(result.residual for result in results),
+        max(result.iterations for result in results),
+        sum(result.passes for result in results),
+        results[0].method,
+        f'one by one: {results[0].reason}',
+    )
 
 
 def solve(
@@ -119,13 +159,7 @@ def solve(
 
     Parameters and errors are those of `pagerank`.
     """
-    if not tol >= SMALLEST_TOL:
-        raise InputError(
-            f'tol = {tol}: below what float64 can give; rounding alone leaves about '
-            f'{SMALLEST_TOL:.1e}'
-        )
-    if max_iterations is not None and max_iterations < 1:
-        raise InputError(f'max_iterations = {max_iterations}: must be at least 1')
+    _check(tol, max_iterations)
     start = None if warm_start is None else node_values(walk.graph, warm_start, 'warm_start')
     solver: Method
     if method == 'auto':
@@ -134,3 +168,13 @@ def solve(
         solver = make_method(method, walk, tol, max_iterations)
     found = solver.scores(start)
     return solver, PageRankResult(*found, solver.name, getattr(solver, 'reason', 'asked for'))
+
+
+def _check(tol: float, max_iterations: int | None) -> None:
+    if not tol >= SMALLEST_TOL:
+        raise InputError(
+            f'tol = {tol}: below what float64 can give; rounding alone leaves about '
+            f'{SMALLEST_TOL:.1e}'
+        )
+    if max_iterations is not None and max_iterations < 1:
+        raise InputError(f'max_iterations = {max_iterations}: must be at least 1')

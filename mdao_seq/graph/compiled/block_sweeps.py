@@ -1,0 +1,132 @@
+"""Gauss-Seidel for several right-hand sides, which share each pass over the edges.
+
+They stand side by side, `WIDTH` in a row: as many as a line of the cache holds, so that reading
+one or all of them at the source of an edge takes the same time. See `sweeps` and `components` for
+what is done; here it is done to each column.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment"
+
+import numpy as np
+
+from mdao_seq._compiling import compiled
+from mdao_seq.graph.compiled.components import PATIENCE, ROUNDING, still_left
+from mdao_seq.graph.compiled.sweeps import ONE
+
+WIDTH = 8
+
+
+@compiled
+def solve(system, rhs, tol, limit, b, x, y):
+    """Solve x - a P^T x = rhs for x (n, WIDTH), from what it is, component by component.
+
+    Returns
+    -------
+    float
+        What is still to change, relative to x, where a component has reached the limit; else 0.
+    int
+        The most sweeps that a component took.
+    int
+        Edges that were read.
+    """
+    most = read = 0
+    sums, change, size = np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH)
+    flow, before, best = np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH)
+    for c in range(len(system.bounds) - 1):
+        low, high = np.uint64(system.bounds[c]), np.uint64(system.bounds[c + 1])
+        entries = np.int64(system.start[high] - system.start[low])
+        _inflow(low, high, system, rhs, y, b, sums, flow)
+        read += entries
+        if high - low == ONE:
+            for j in range(WIDTH):
+                x[low, j] = b[low, j] * system.pivot[low]
+                y[low, j] = x[low, j] * system.inv_sums[low]
+            continue
+        before[:], best[:] = 0.0, np.inf
+        left, made, since_best = np.inf, 0, 0
+        while left > tol and not (best.max() < ROUNDING and since_best > PATIENCE):
+            if made == limit:
+                return left, made, read
+            _sweep(low, high, system, b, x, y, change, flow)
+            _correct(low, high, system, sums, x, y, size, flow)
+            left = 0.0
+            since_best += 1
+            for j in range(WIDTH):
+                relative = change[j] / size[j] if size[j] > 0.0 else change[j]
+                left = max(left, still_left(relative, before[j]))
+                before[j] = relative
+                if relative < best[j]:
+                    best[j], since_best = relative, 0
+            made += 1
+            read += entries
+        most = max(most, made)
+    return 0.0, most, read
+
+
+@compiled
+def _inflow(low, high, system, rhs, y, b, sums, flow):
+    """Set `b` to `rhs` and what earlier components pass on, and `sums` to its sums."""
+    start, split, sources, entries = system.start, system.split, system.sources, system.entries
+    sums[:] = 0.0
+    for k in range(low, high):
+        flow[:] = 0.0
+        for e in range(np.uint64(start[k]), np.uint64(split[k])):
+            source, weight = np.uint64(sources[e]), entries[e]
+            for j in range(WIDTH):
+                flow[j] += weight * y[source, j]
+        for j in range(WIDTH):
+            b[k, j] = rhs[k, j] + system.damping * flow[j]
+            sums[j] += b[k, j]
+
+
+@compiled
+def _sweep(low, high, system, b, x, y, change, flow):
+    """Solve for one row of x after the other; set `change` to the 1-norms of what they change."""
+    start, split, sources, entries = system.start, system.split, system.sources, system.entries
+    change[:] = 0.0
+    for k in range(low, high):
+        flow[:] = 0.0
+        for e in range(np.uint64(split[k]), np.uint64(start[k + ONE])):
+            source, weight = np.uint64(sources[e]), entries[e]
+            for j in range(WIDTH):
+                flow[j] += weight * y[source, j]
+        for j in range(WIDTH):
+            new = (b[k, j] + system.damping * flow[j]) * system.pivot[k]
+            change[j] += abs(new - x[k, j])
+            x[k, j] = new
+            y[k, j] = new * system.inv_sums[k]
+
+
+@compiled
+def _correct(low, high, system, sums, x, y, size, factor):
+    """Scale each column so that its residual sums to zero; set `size` to their 1-norms."""
+    factor[:] = 0.0
+    size[:] = 0.0
+    for k in range(low, high):
+        kept = 1.0 - system.damping * system.inside[k] * system.inv_sums[k]
+        for j in range(WIDTH):
+            factor[j] += kept * x[k, j]
+    for j in range(WIDTH):
+        factor[j] = sums[j] / factor[j] if factor[j] != 0.0 else 1.0
+    for k in range(low, high):
+        for j in range(WIDTH):
+            x[k, j] *= factor[j]
+            y[k, j] = x[k, j] * system.inv_sums[k]
+            size[j] += abs(x[k, j])
+
+
+@compiled
+def residual(system, jump, x, y, norms):
+    """Set `norms` to the 1-norms of ``a P^T x + jump - x``; one pass over the edges."""
+    start, sources, entries, loop = system.start, system.sources, system.entries, system.loop
+    flow = np.empty(WIDTH)
+    norms[:] = 0.0
+    for k in range(np.uint64(0), np.uint64(len(x))):
+        for j in range(WIDTH):
+            flow[j] = loop[k] * y[k, j]
+        for e in range(np.uint64(start[k]), np.uint64(start[k + ONE])):
+            source, weight = np.uint64(sources[e]), entries[e]
+            for j in range(WIDTH):
+                flow[j] += weight * y[source, j]
+        for j in range(WIDTH):
+            norms[j] += abs(system.damping * flow[j] + jump[k, j] - x[k, j])
