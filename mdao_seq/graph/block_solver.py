@@ -1,22 +1,20 @@
-"""Solve x - a P^T x = b for several b at once, in blocks that two threads share out."""
-
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+"""Scores for several personalizations, which share each pass over the edges."""
 
 import numpy as np
 
 from mdao_seq.graph.compiled import block_sweeps
+from mdao_seq.graph.compiled.rows import WIDTH
 from mdao_seq.graph.compiled.system import Array
-from mdao_seq.graph.component_solver import Effort
+from mdao_seq.graph.component_solver import ComponentSolver, Effort
+from mdao_seq.graph.errors import NotConverged
 from mdao_seq.graph.halves import both
 from mdao_seq.graph.weighed import Weighed
 
-WIDTH = block_sweeps.WIDTH
+_REFINEMENTS = 4
 
 
 class BlockSolver:
-    """As `ComponentSolver`, for right-hand sides without negative entries, stacked in rows.
+    """Gauss-Seidel as in `GaussSeidel`, for `WIDTH` columns at once; two threads share out blocks.
 
     Parameters
     ----------
@@ -24,62 +22,76 @@ class BlockSolver:
         The graph.
     damping : float
         a.
+    u : ndarray (n,) or None
+        Where dangling nodes pass their mass to, by node; None: to each personalization.
     limit : int
         Most sweeps of a component.
     """
 
-    def __init__(self, weighed: Weighed, damping: float, limit: int):
-        self.system = weighed.system(damping)
+    def __init__(self, weighed: Weighed, damping: float, u: Array | None, limit: int):
+        self._solver = ComponentSolver(weighed, damping, limit)
         self._order = weighed.structure.order
-        self._limit = limit
+        self._u = np.empty(0) if u is None else u[self._order]
+        self._q = np.empty(0)
 
-    def solve(self, b: Array, x: Array, tol: float) -> Effort:
-        """Solve for x (k, n), from what it is, by node; `tol` as of `ComponentSolver`."""
-        blocks = list(zip(self._blocks(b), self._blocks(x), strict=True))
-        made = _shared_out([partial(self._solve_block, *block, tol) for block in blocks])
-        for k in range(len(x)):
-            x[k, self._order] = blocks[k // WIDTH][1][:, k % WIDTH]
-        lefts, sweeps, read = zip(*made, strict=True)
-        return Effort(max(lefts), max(sweeps), sum(read))
+    def scores(self, v: Array, tol: float) -> tuple[Array, float, Effort]:
+        """Return scores (k, n), the largest residual and the effort, for personalizations (k, n).
 
-    def residual(self, x: Array, jump: Array) -> float:
-        """Return the largest 1-norm of ``a P^T x + jump - x``, each (k, n)."""
-        blocks = zip(self._blocks(x), self._blocks(jump), strict=True)
-        return float(max(_shared_out([partial(self._residual_of_block, *each) for each in blocks])))
+        Raises
+        ------
+        NotConverged
+            If a component has not settled within the limit, or a residual stays above `tol`.
+        """
+        scores = np.empty_like(v)
+        blocks = [(v[k : k + WIDTH], scores[k : k + WIDTH]) for k in range(0, len(v), WIDTH)]
+        self._settled_u(tol)
+        half = (len(blocks) + 1) // 2
 
-    def _solve_block(self, b: Array, x: Array, tol: float) -> tuple[float, int, int]:
-        y, own = x * self.system.inv_sums[:, None], np.empty_like(x)
-        found: tuple[float, int, int] = block_sweeps.solve(
-            self.system, b, tol, self._limit, own, x, y
-        )
-        return found
+        def solve(some: list[tuple[Array, Array]]) -> list[tuple[float, Effort]]:
+            return [self._solve(*block, tol) for block in some]
 
-    def _residual_of_block(self, x: Array, jump: Array) -> Any:
-        norms = np.empty(WIDTH)
-        block_sweeps.residual(self.system, jump, x, x * self.system.inv_sums[:, None], norms)
-        return norms.max()
+        if len(blocks) == 1:
+            found = solve(blocks)
+        else:
+            first, second = both(lambda: solve(blocks[:half]), lambda: solve(blocks[half:]))
+            found = [*first, *second]
+        sweeps = max(effort.sweeps for _, effort in found)
+        effort = Effort(0.0, sweeps, sum(effort.read for _, effort in found))
+        return scores, max(residual for residual, _ in found), effort
 
-    def _blocks(self, rows: Array) -> list[Array]:
-        """Return rows by node as columns by place, `WIDTH` in each; the first fills up the last."""
-        missing = -len(rows) % WIDTH
-        numbers = np.concatenate([np.arange(len(rows)), np.zeros(missing, int)])
-        blocks = []
-        for first in range(0, len(numbers), WIDTH):
-            block = np.empty((rows.shape[1], WIDTH))
-            for j, k in enumerate(numbers[first : first + WIDTH]):
-                block[:, j] = rows[k, self._order]
-            blocks.append(block)
-        return blocks
+    def _solve(self, v: Array, scores: Array, tol: float) -> tuple[float, Effort]:
+        """Set the scores (k, n), k at most `WIDTH`; return the largest residual and the effort."""
+        system, limit = self._solver.system, self._solver.limit
+        # By node in rows, then by place: whole rows are moved.
+        columns = np.empty((v.shape[1], WIDTH))
+        columns[:, : len(v)] = v.T
+        columns[:, len(v) :] = v[:1].T
+        b = columns[self._order]
+        x, own = b.copy(), columns
+        y = x * system.inv_sums[:, None]
+        goal, sweeps, read = tol, 0, 0
+        for _ in range(_REFINEMENTS):
+            left, made, edges = block_sweeps.solve(system, b, goal, limit, own, x, y)
+            sweeps, read = max(sweeps, made), read + edges + system.sources.size
+            pi = own
+            block_sweeps.close(system, self._q, x, y, pi)
+            residual = block_sweeps.residual(system, b, self._u, pi, y)
+            if residual <= tol:
+                x[self._order] = pi
+                scores[:] = x.T[: len(scores)]
+                return residual, Effort(0.0, sweeps, read)
+            if left:
+                break
+            goal *= 0.5 * tol / residual
+            y[:] = x * system.inv_sums[:, None]
+        raise NotConverged(residual, tol, sweeps, 'gauss_seidel', 'solve for one at a time')
 
-
-def _shared_out(calls: list[Callable[[], Any]]) -> list[Any]:
-    """Return what calls return, which two threads make."""
-    half = (len(calls) + 1) // 2
-
-    def make(some: list[Callable[[], Any]]) -> list[Any]:
-        return [call() for call in some]
-
-    if half == len(calls):
-        return make(calls)
-    first, second = both(partial(make, calls[:half]), partial(make, calls[half:]))
-    return [*first, *second]
+    def _settled_u(self, tol: float) -> None:
+        """Solve A q = u, up to a factor, where dangling nodes have somewhere of their own."""
+        if not self._u.size:
+            return
+        q = self._u.copy()
+        effort = self._solver.solve(self._u, q, 0.1 * tol)
+        if effort.left:
+            raise NotConverged(effort.left, tol, effort.sweeps, 'gauss_seidel', 'raise tol')
+        self._q = q / q.sum()

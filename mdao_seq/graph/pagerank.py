@@ -12,7 +12,7 @@ from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.methods import Method, make_method
 from mdao_seq.graph.methods.automatic import Automatic
-from mdao_seq.graph.together import scores_together
+from mdao_seq.graph.together import WORTH_SHARING, scores_together
 from mdao_seq.graph.transition import Transition
 from mdao_seq.graph.walk import Walk
 
@@ -134,7 +134,9 @@ def _solve_several(
     if not walks:
         raise InputError('personalization has shape (0, n): at least one is needed')
     _check(tol, max_iterations)
-    found = scores_together(walks, tol, method, max_iterations)
+    found = None
+    if len(walks) >= WORTH_SHARING:
+        found = scores_together(walks, tol, method, max_iterations)
     if found is not None:
         return PageRankResult(*found, f'{len(walks)} personalizations share the passes')
     results = [solve(walk, tol, method, warm_start, max_iterations)[1] for walk in walks]
@@ -144,7 +146,7 @@ def _solve_several(
         max(result.iterations for result in results),
         sum(result.passes for result in results),
         results[0].method,
-        f'one by one: {results[0].reason}',
+        f'one by one; {results[0].reason}',
     )
 
 

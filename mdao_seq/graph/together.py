@@ -11,9 +11,10 @@ from mdao_seq.graph.errors import NotConverged
 from mdao_seq.graph.walk import Walk
 
 Array = NDArray[Any]
+# With fewer, single solves are faster.
+WORTH_SHARING = 4
 # So many sweeps over all edges; then each walk is solved by itself.
 _SWEEPS = 300
-_REFINEMENTS = 4
 
 
 def scores_together(
@@ -64,32 +65,12 @@ def _by_power(
 
 
 def _by_sweeps(walks: list[Walk], tol: float, limit: int) -> tuple[Array, float, int, int, str]:
-    """Solve A x = v for all, and close up by rank one; see `GaussSeidel`."""
     from mdao_seq.graph.block_solver import BlockSolver
     from mdao_seq.graph.weighed import Weighed
 
-    first, count = walks[0], len(walks)
-    a, dangling = float(first.damping.real), first.transition.dangling
-    solver = BlockSolver(first.transition.kept(Weighed), a, limit)
-    is_apart = first.u is not first.v
-    v = np.array([walk.v for walk in walks])
-    b = np.vstack([v, first.u]) if is_apart else v
-    x, goal, sweeps, read = b.copy(), tol, 0, 0
-    for _ in range(_REFINEMENTS):
-        effort = solver.solve(b, x, goal)
-        pi = x[:count].copy()
-        if is_apart:
-            passed_on = a * pi[:, dangling].sum(axis=1, keepdims=True)
-            pi = (1.0 - a) * pi + passed_on * (x[count] / x[count].sum())
-        pi /= pi.sum(axis=1, keepdims=True)
-        u = first.u if is_apart else v
-        jump = a * pi[:, dangling].sum(axis=1, keepdims=True) * u + (1.0 - a) * v
-        residual = solver.residual(pi, jump)
-        sweeps, read = max(sweeps, effort.sweeps), read + effort.read
-        if residual <= tol:
-            passes = -(-read // max(1, solver.system.sources.size)) + 1
-            return pi, residual, sweeps, passes, 'gauss_seidel'
-        if effort.left:
-            break
-        goal *= 0.5 * tol / residual
-    raise NotConverged(residual, tol, sweeps, 'gauss_seidel', 'solve for one at a time')
+    first = walks[0]
+    weighed, u = first.transition.kept(Weighed), None if first.u is first.v else first.u
+    solver = BlockSolver(weighed, float(first.damping.real), u, limit)
+    scores, residual, effort = solver.scores(np.array([walk.v for walk in walks]), tol)
+    passes = -(-effort.read // max(1, weighed.structure.sources.size))
+    return scores, residual, effort.sweeps, passes, 'gauss_seidel'

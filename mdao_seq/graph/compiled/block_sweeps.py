@@ -5,15 +5,14 @@ one or all of them at the source of an edge takes the same time. See `sweeps` an
 what is done; here it is done to each column.
 """
 
-# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment"
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, assignment, call-arg"
 
 import numpy as np
 
 from mdao_seq._compiling import compiled
 from mdao_seq.graph.compiled.components import PATIENCE, ROUNDING, still_left
+from mdao_seq.graph.compiled.rows import WIDTH, add_rows
 from mdao_seq.graph.compiled.sweeps import ONE
-
-WIDTH = 8
 
 
 @compiled
@@ -69,11 +68,7 @@ def _inflow(low, high, system, rhs, y, b, sums, flow):
     start, split, sources, entries = system.start, system.split, system.sources, system.entries
     sums[:] = 0.0
     for k in range(low, high):
-        flow[:] = 0.0
-        for e in range(np.uint64(start[k]), np.uint64(split[k])):
-            source, weight = np.uint64(sources[e]), entries[e]
-            for j in range(WIDTH):
-                flow[j] += weight * y[source, j]
+        add_rows(start[k], split[k], sources, entries, y, flow)
         for j in range(WIDTH):
             b[k, j] = rhs[k, j] + system.damping * flow[j]
             sums[j] += b[k, j]
@@ -85,11 +80,7 @@ def _sweep(low, high, system, b, x, y, change, flow):
     start, split, sources, entries = system.start, system.split, system.sources, system.entries
     change[:] = 0.0
     for k in range(low, high):
-        flow[:] = 0.0
-        for e in range(np.uint64(split[k]), np.uint64(start[k + ONE])):
-            source, weight = np.uint64(sources[e]), entries[e]
-            for j in range(WIDTH):
-                flow[j] += weight * y[source, j]
+        add_rows(split[k], start[k + ONE], sources, entries, y, flow)
         for j in range(WIDTH):
             new = (b[k, j] + system.damping * flow[j]) * system.pivot[k]
             change[j] += abs(new - x[k, j])
@@ -116,17 +107,47 @@ def _correct(low, high, system, sums, x, y, size, factor):
 
 
 @compiled
-def residual(system, jump, x, y, norms):
-    """Set `norms` to the 1-norms of ``a P^T x + jump - x``; one pass over the edges."""
-    start, sources, entries, loop = system.start, system.sources, system.entries, system.loop
-    flow = np.empty(WIDTH)
-    norms[:] = 0.0
+def close(system, q, x, y, pi):
+    """Set `pi` to the scores that x = A^-1 v makes, and `y` to pi / r.
+
+    `q` is A^-1 u, of sum 1, where dangling nodes have a u of their own, and else empty.
+    """
+    damping, inv_sums = system.damping, system.inv_sums
+    total, passed_on = np.zeros(WIDTH), np.zeros(WIDTH)
     for k in range(np.uint64(0), np.uint64(len(x))):
         for j in range(WIDTH):
-            flow[j] = loop[k] * y[k, j]
-        for e in range(np.uint64(start[k]), np.uint64(start[k + ONE])):
-            source, weight = np.uint64(sources[e]), entries[e]
-            for j in range(WIDTH):
-                flow[j] += weight * y[source, j]
+            total[j] += x[k, j]
+            if inv_sums[k] == 0.0:
+                passed_on[j] += damping * x[k, j]
+    if q.size:
         for j in range(WIDTH):
-            norms[j] += abs(system.damping * flow[j] + jump[k, j] - x[k, j])
+            total[j] = (1.0 - damping) * total[j] + passed_on[j]
+    for k in range(np.uint64(0), np.uint64(len(x))):
+        for j in range(WIDTH):
+            if q.size:
+                pi[k, j] = ((1.0 - damping) * x[k, j] + passed_on[j] * q[k]) / total[j]
+            else:
+                pi[k, j] = x[k, j] / total[j]
+            y[k, j] = pi[k, j] * inv_sums[k]
+
+
+@compiled
+def residual(system, v, u, pi, y):
+    """Return the largest 1-norm of what a step of the walk changes; one pass over the edges.
+
+    `u` is where dangling nodes pass their mass to; empty: to v.
+    """
+    start, sources, entries, loop = system.start, system.sources, system.entries, system.loop
+    dangling, norms, flow = np.zeros(WIDTH), np.zeros(WIDTH), np.empty(WIDTH)
+    for k in range(np.uint64(0), np.uint64(len(pi))):
+        if system.inv_sums[k] == 0.0:
+            for j in range(WIDTH):
+                dangling[j] += pi[k, j]
+    for k in range(np.uint64(0), np.uint64(len(pi))):
+        add_rows(start[k], start[k + ONE], sources, entries, y, flow)
+        for j in range(WIDTH):
+            landing = u[k] if u.size else v[k, j]
+            followed = flow[j] + loop[k] * y[k, j] + dangling[j] * landing
+            new = system.damping * followed + (1.0 - system.damping) * v[k, j]
+            norms[j] += abs(new - pi[k, j])
+    return norms.max()
