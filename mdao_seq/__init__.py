@@ -37,7 +37,15 @@ _HOME_OF = {
     'Graph': 'graph.graph',
     'pagerank': 'graph.pagerank',
     'NotConverged': 'graph.errors',
+    'edge_report': 'reports.edge_report',
+    'FlowAdjacency': 'graph.adjacency',
+    'SimilarityAdjacency': 'graph.adjacency',
+    'DesignStructureAdjacency': 'graph.adjacency',
     'PageRankComp': 'components.pagerank_comp',
+    'AdjacencyComp': 'components.adjacency_comp',
+    'RankOrderConstraintComp': 'components.rank_order_comp',
+    'TopShareComp': 'components.top_share_comp',
+    'RankEntropyComp': 'components.rank_entropy_comp',
 }
 
 __all__ = ['__version__', *_HOME_OF]

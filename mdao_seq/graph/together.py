@@ -12,7 +12,7 @@ from mdao_seq.graph.walk import Walk
 
 Array = NDArray[Any]
 # With fewer, single solves are faster.
-WORTH_SHARING = 4
+WORTH_SHARING = 8
 # So many sweeps over all edges; then each walk is solved by itself.
 _SWEEPS = 300
 
