@@ -7,8 +7,7 @@ buffered, given margin. Which?
 
 1. Subsystems are ranked, and one adjoint solve says which interfaces move the first one's score.
 2. A driver weakens interfaces, by no more in total than a budget allows, until the three first
-   subsystems hold the least share: SLSQP, and an interior-point method (IPOPT by way of pyOptSparse
-   where that is installed, else SciPy's trust-constr), with exact totals.
+   subsystems hold the least share: SLSQP, and IPOPT where pyOptSparse has it, with exact totals.
 
 Writes ``dsm_ranking.png``. Without a file, on a matrix of a modular product that is made up here;
 or on a published one, from an .npz with <name>_src, <name>_dst (i, j of each mark) and
@@ -81,28 +80,31 @@ def design_problem(adjacency, driver):
         full={'val': adjacency.strengths, 'constant': True},
     )
     model.add_subsystem('cost', cost, promotes=['*'])
-    strengths = adjacency.strengths
-    model.add_design_var('marks', lower=WEAKEST * strengths, upper=strengths)
+    strengths, graph = adjacency.strengths, adjacency.graph
+    # What depends on one other subsystem alone follows it however weakly.
+    free = np.flatnonzero(np.diff(graph.indptr)[graph.src[adjacency.rows]] > 1)
+    lower, upper = WEAKEST * strengths[free], strengths[free]
+    model.add_design_var('marks', indices=free, lower=lower, upper=upper)
     model.add_constraint('weakened', upper=BUDGET, linear=True)
     model.add_objective('top_share')
     problem.driver = driver
     problem.setup(mode='rev')
-    problem.set_val('marks', strengths - 0.5 * BUDGET / strengths.size)
+    problem.set_val('marks', upper - 0.5 * BUDGET / free.size, indices=free)
     return problem
 
 
 def drivers():
-    """Yield names and drivers: SLSQP, and an interior-point method."""
+    """Yield names and drivers: SLSQP, and IPOPT where pyOptSparse has it."""
     yield 'SLSQP', om.ScipyOptimizeDriver(optimizer='SLSQP', tol=1e-9, maxiter=300, disp=False)
     try:
-        driver = om.pyOptSparseDriver(optimizer='IPOPT', print_results=False)
-        driver.opt_settings.update(print_level=0, tol=1e-8)
-        yield 'IPOPT', driver
-    except Exception:  # pyOptSparse is not there, or was built without IPOPT
-        yield (
-            'trust-constr',
-            om.ScipyOptimizeDriver(optimizer='trust-constr', tol=1e-9, maxiter=500, disp=False),
-        )
+        from pyoptsparse import IPOPT
+
+        IPOPT()
+    except Exception:  # pyOptSparse raises its own where it was built without IPOPT
+        return
+    driver = om.pyOptSparseDriver(optimizer='IPOPT', print_results=False)
+    driver.opt_settings.update(print_level=0, tol=1e-8)
+    yield 'IPOPT', driver
 
 
 def run(path=None, matrix='dieselEngine', out='.'):
@@ -117,6 +119,7 @@ def run(path=None, matrix='dieselEngine', out='.'):
     marks, names = made_up() if path is None else published(path, matrix)
     adjacency = DesignStructureAdjacency(marks, names)
     graph = adjacency.graph
+    Path(out).mkdir(parents=True, exist_ok=True)
     weights = adjacency.weights(adjacency.strengths)
     base = om.Problem(reports=False)
     base.model.add_subsystem('walk', PageRankComp(graph=graph, inputs=['weights']), promotes=['*'])
