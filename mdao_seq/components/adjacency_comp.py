@@ -30,7 +30,7 @@ class AdjacencyComp(om.ExplicitComponent):
     Outputs
     -------
     weights : (nnz,)
-        In the order of the graph's pattern, in the option `units`.
+        In the order of the graph's pattern; unitless, since only ratios within a row matter.
     """
 
     def initialize(self):
@@ -45,7 +45,7 @@ class AdjacencyComp(om.ExplicitComponent):
             types=str,
             default=None,
             allow_none=True,
-            desc='Units of the input, and of the weights.',
+            desc='Units of the input.',
         )
 
     def setup(self):
@@ -53,7 +53,7 @@ class AdjacencyComp(om.ExplicitComponent):
         adjacency, units = self.options['adjacency'], self.options['units']
         start = getattr(adjacency, 'strengths', np.ones(adjacency.size))
         self.add_input(adjacency.name, val=start, units=units)
-        self.add_output('weights', val=adjacency.weights(start), units=units)
+        self.add_output('weights', val=adjacency.weights(start))
 
     def setup_partials(self):
         """Declare the entries that can be other than zero."""

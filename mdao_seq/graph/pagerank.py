@@ -104,8 +104,8 @@ def pagerank(
     """
     if not isinstance(graph, Graph):
         raise InputError(
-            f'graph is a {type(graph).__name__}, not a Graph; make one with Graph.from_edges(src, '
-            'dst, weights)'
+            f'graph is a {type(graph).__module__}.{type(graph).__name__}, not a mdao_seq.Graph; '
+            'make one with Graph.from_edges, from_scipy, from_networkx or from_csv'
         )
     transition = Transition.of(graph, weights)
     if not _are_several(personalization):

@@ -53,6 +53,11 @@ def test_from_networkx_has_the_scores_that_networkx_has(network):
         assert found[graph.node(node)] == pytest.approx(score, rel=1e-9)
 
 
+def test_another_library_s_graph_is_told_from_ours():
+    with pytest.raises(InputError, match=r'graph is a networkx.*Graph, not a mdao_seq.Graph; make'):
+        pagerank(nx.karate_club_graph())
+
+
 def test_from_networkx_without_weights():
     network = nx.DiGraph([('a', 'b', {'weight': 2.0}), ('a', 'c', {'weight': 4.0})])
     assert Graph.from_networkx(network, weight=None).weights.tolist() == [1.0, 1.0]
