@@ -2,20 +2,20 @@
 
 import numpy as np
 
+from mdao_seq._plotting import axes
+
 RAISES, LOWERS, NODE, OF = '#0072B2', '#D55E00', '#d9dfe6', '#f0c95a'
 
 
 def draw_report(report, ax, count, max_nodes, seed):
     """Draw an `EdgeReport`; see its `plot`."""
+    ax = axes(ax, (8, 5.5))
     try:
-        import matplotlib.pyplot as plt
         import networkx as nx
     except ImportError as error:
         raise ImportError(f"{error}: pip install 'mdao_seq[plot]'") from error
 
     graph, top = report.graph, report.top(count)
-    if ax is None:
-        ax = plt.figure(figsize=(8, 5.5), layout='constrained').add_subplot()
     nodes = _drawn(report, top, max_nodes)
     network = nx.DiGraph()
     network.add_nodes_from(nodes)

@@ -1,5 +1,7 @@
 """Margins, top shares and entropies of rankings, and the report of edges."""
 
+import sys
+
 import networkx as nx
 import numpy as np
 import openmdao.api as om
@@ -189,3 +191,12 @@ def test_a_report_of_a_score_that_is_zero_says_so():
     graph = Graph.from_edges(['a', 'b'], ['b', 'b'])
     with pytest.raises(ValueError, match=r"the score of \['a'\] is zero"):
         edge_report(graph, 'a', personalization={'b': 1.0})
+
+
+def test_a_picture_without_its_libraries_names_the_extra(monkeypatch):
+    report = edge_report(random_graph(n=15, edges=40), 2)
+    for missing in ('matplotlib.pyplot', 'networkx'):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, missing, None)
+            with pytest.raises(ImportError, match=r"pip install 'mdao_seq\[plot\]'"):
+                report.plot()

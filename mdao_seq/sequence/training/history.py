@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from mdao_seq._plotting import axes
+
 
 @dataclass
 class History:
@@ -56,10 +58,7 @@ class History:
         ImportError
             Without matplotlib (``pip install 'mdao_seq[plot]'``).
         """
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            ax = plt.figure(figsize=(6.4, 3.6), layout='constrained').add_subplot()
+        ax = axes(ax, (6.4, 3.6))
         epochs = range(1, len(self.train_loss) + 1)
         halved = [
             epoch
