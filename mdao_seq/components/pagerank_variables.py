@@ -89,4 +89,6 @@ class PageRankVariables:
 
 def _real_where_possible(value):
     """Return `value`, real if its imaginary part is zero, and in one piece for compiled loops."""
-    return value if np.any(value.imag) else np.ascontiguousarray(value.real)
+    if not np.iscomplexobj(value) or np.any(value.imag):
+        return value
+    return np.ascontiguousarray(value.real)

@@ -67,7 +67,6 @@ class Structure:
     """
 
     def __init__(self, graph: Graph):
-        self.graph = graph
         n, nnz = graph.n, graph.nnz
         unsigned = np.uint32 if graph.dst.itemsize == 4 else np.uint64
         indptr, dst = graph.indptr.view(unsigned), graph.dst.view(unsigned)

@@ -43,8 +43,9 @@ class GaussSeidel:
         if self._power is not None:
             return self._power.scores(start)
         walk, solver = self.walk, self._solver
-        v, u = self._ordered(walk.v), self._ordered(walk.u)
-        x = self._ordered(walk.v if start is None else start)
+        v = self._ordered(walk.v)
+        u = v if walk.u is walk.v else self._ordered(walk.u)
+        x = v.copy() if start is None else self._ordered(start)
         y = x if walk.u is walk.v else x.copy()
         tol, sweeps, read = self.tol, 0, 0
         for _ in range(_REFINEMENTS):
