@@ -6,6 +6,7 @@ cycles takes one pass over its edges. Inside a component, nodes of high degree c
 read most often lies together (measured on R-MAT of 16 M edges: 43 ms a pass against 81 ms).
 """
 
+from bisect import bisect_left
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from mdao_seq.graph.halves import WORTH_TWO_THREADS, both, in_halves
 Array = NDArray[Any]
 # Nodes of higher degree are not told apart in the order.
 _HIGHEST_DEGREE = 2**16
+# A node takes as long as so many of the edges that enter it.
+_NODE_WORK = 4
 
 
 class Large(NamedTuple):
@@ -110,6 +113,10 @@ class Structure:
         return found
 
     def middle(self, first: int, last: int) -> int:
-        """Return the place where half of the entries of `first` to `last` are before."""
-        half = (int(self.start[first]) + int(self.start[last])) // 2
-        return first + int(np.searchsorted(self.start[first:last], half))
+        """Return the place where half of the work for `first` to `last` is done."""
+
+        def work(place: int) -> int:
+            return int(self.start[place]) + _NODE_WORK * place
+
+        half = (work(first) + work(last)) // 2
+        return bisect_left(range(last), half, lo=first, key=work)
