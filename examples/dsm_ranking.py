@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import openmdao.api as om
 import scipy.sparse as sp
+from ranking_drivers import drivers
 
 from mdao_seq import (
     AdjacencyComp,
@@ -93,20 +94,6 @@ def design_problem(adjacency, driver):
     return problem
 
 
-def drivers():
-    """Yield names and drivers: SLSQP, and IPOPT where pyOptSparse has it."""
-    yield 'SLSQP', om.ScipyOptimizeDriver(optimizer='SLSQP', tol=1e-9, maxiter=300, disp=False)
-    try:
-        from pyoptsparse import IPOPT
-
-        IPOPT()
-    except Exception:  # pyOptSparse raises its own where it was built without IPOPT
-        return
-    driver = om.pyOptSparseDriver(optimizer='IPOPT', print_results=False)
-    driver.opt_settings.update(print_level=0, tol=1e-8)
-    yield 'IPOPT', driver
-
-
 def run(path=None, matrix='dieselEngine', out='.'):
     """Rank, report, and weaken; return what was found, and write the picture.
 
@@ -130,7 +117,7 @@ def run(path=None, matrix='dieselEngine', out='.'):
     scores = base.get_val('rank').copy()
     report = edge_report(graph, graph.name(int(np.argmax(scores))), weights=weights)
     found = {}
-    for name, driver in drivers():
+    for name, driver in drivers(tol=1e-9, maxiter=300):
         problem = design_problem(adjacency, driver)
         problem.run_driver()
         found[name] = {

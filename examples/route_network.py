@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import openmdao.api as om
+from ranking_drivers import drivers
 
 from mdao_seq import Graph, PageRankComp, RankOrderConstraintComp, count_calls
 
@@ -110,20 +111,6 @@ def design_problem(graph, hubs, routes, into, limit, driver):
     return problem
 
 
-def drivers():
-    """Yield names and drivers: SLSQP, and IPOPT where pyOptSparse has it."""
-    yield 'SLSQP', om.ScipyOptimizeDriver(optimizer='SLSQP', tol=1e-10, maxiter=200, disp=False)
-    try:
-        from pyoptsparse import IPOPT
-
-        IPOPT()
-    except Exception:  # pyOptSparse raises its own where it was built without IPOPT
-        return
-    driver = om.pyOptSparseDriver(optimizer='IPOPT', print_results=False)
-    driver.opt_settings.update(print_level=0, tol=1e-8)
-    yield 'IPOPT', driver
-
-
 def run(path=None, hubs=8, routes=25, out='.'):
     """Solve it; return what was found, and write the picture.
 
@@ -144,7 +131,7 @@ def run(path=None, hubs=8, routes=25, out='.'):
     share = scores[first].sum()
     chosen, into = free_routes(graph, first, routes)
     found = {}
-    for name, driver in drivers():
+    for name, driver in drivers(tol=1e-10, maxiter=200):
         problem = design_problem(graph, first.tolist(), chosen, into, SHARE * share, driver)
         with count_calls(problem) as calls:
             problem.run_driver()

@@ -8,7 +8,12 @@ from mdao_seq.graph.graph import Graph
 
 
 class RankMeasureComp(om.ExplicitComponent):
-    """Numbers made of scores: a subclass gives its output, and `measured` values and gradients."""
+    """Numbers made of scores.
+
+    A subclass has the name of its `output`, a method ``prepared()`` that checks its options and
+    returns the shape of the output, and ``measured(scores)``, which returns values and their
+    gradients (values, n).
+    """
 
     output = ''
 
@@ -74,11 +79,3 @@ class RankMeasureComp(om.ExplicitComponent):
         if not 0 <= label < self.size:
             raise InputError(f'unknown node {label!r}: there are {self.size} scores')
         return int(label)
-
-    def prepared(self):
-        """Check the options; return the shape of the output."""
-        raise NotImplementedError
-
-    def measured(self, scores):
-        """Return values, and gradients (values, n)."""
-        raise NotImplementedError
