@@ -7,10 +7,11 @@ import openmdao.api as om
 
 from mdao_seq.approximation._openmdao.systems import is_wanted
 from mdao_seq.approximation.holding import hold
+from mdao_seq.components.fd_steps import check_fd_steps, declare_differences
 from mdao_seq.components.pagerank_options import declare_pagerank_options
 from mdao_seq.components.pagerank_partials import (
-    declare_differences,
     declare_entries,
+    difference_settings,
     fill_entries,
 )
 from mdao_seq.components.pagerank_variables import PageRankVariables
@@ -77,11 +78,7 @@ class PageRankComp(om.ExplicitComponent):
         options, graph = self.options, self.options['graph']
         if graph.nnz == 0:
             raise ValueError(f'{self.msginfo}: the graph has no edges')
-        if options['partials'] != 'fd' and options['fd_steps']:
-            raise ValueError(
-                f'{self.msginfo}: fd_steps with partials={options["partials"]!r} would not be '
-                "used; set partials='fd', or leave fd_steps out"
-            )
+        check_fd_steps(self)
         try:
             self._variables = variables = self._make_variables()
         except InputError as error:
@@ -131,7 +128,7 @@ class PageRankComp(om.ExplicitComponent):
         """Declare entries, or differences; matrix-free there is nothing to declare."""
         partials = self.options['partials']
         if partials == 'fd':
-            declare_differences(self, self._variables)
+            declare_differences(self, difference_settings(self._variables))
         elif partials != 'matrix_free':
             self._declared = declare_entries(self, self._variables, partials == 'sparse')
 

@@ -1,5 +1,6 @@
 """The options of `PageRankComp`."""
 
+from mdao_seq.components.fd_steps import declare_fd_steps
 from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.methods import METHODS
 from mdao_seq.graph.pagerank import SMALLEST_TOL
@@ -97,13 +98,8 @@ def declare_pagerank_options(options):
         'be other than zero, a solve for each output or input; or differences, held for each '
         'output (PerOutputFD).',
     )
-    options.declare(
-        'fd_steps',
-        types=dict,
-        default={},
-        desc="With partials='fd': by output, or (output, input), a step or a dict of settings of "
-        'declare_partials; later ones replace earlier ones. Others: central, 1e-5 of the mean of '
-        'the input (of 1 - damping), one-sided at zero.',
+    declare_fd_steps(
+        options, 'central, 1e-5 of the mean of the input (of 1 - damping), one-sided at zero'
     )
     options.declare(
         'allow_zero_rows',

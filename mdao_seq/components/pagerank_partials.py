@@ -1,7 +1,5 @@
 """How a `PageRankComp` declares and fills its partials: entries, or differences."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from mdao_seq.graph.dependence import Dependence
@@ -70,24 +68,19 @@ def fill_entries(declared, variables, linearized, partials):
         partials[of, wrt] = jacobian[own, other][rows, cols]
 
 
-def declare_differences(comp, variables):
-    """Declare central differences, and what the option `fd_steps` has in place of them.
+def difference_settings(variables):
+    """Return what differences by each input are taken with, unless `fd_steps` says otherwise.
 
     Parameters
     ----------
-    comp : PageRankComp
-        What declares, held by `PerOutputFD`.
     variables : PageRankVariables
-        Its variables.
+        The inputs; none of them may become negative, nor damping one.
     """
+    settings = {}
     for wrt, start in variables.starts.items():
         size, upper = np.mean(start), np.inf
         if wrt == 'damping':
             size, upper = 1.0 - size, np.nextafter(1.0, 0.0)
-        settings = {'form': 'central', 'step': FD_STEP * (size or 1.0), 'bounds': (0.0, upper)}
-        comp.declare_partials('*', wrt, method='fd', **settings)
-        for key, given in comp.options['fd_steps'].items():
-            of, inputs = (key, list(variables.starts)) if isinstance(key, str) else key
-            if wrt == inputs or (not isinstance(inputs, str) and wrt in inputs):
-                own = given if isinstance(given, Mapping) else {'step': given}
-                comp.declare_partials(of, wrt, method='fd', **settings | own)
+        step = FD_STEP * (size or 1.0)
+        settings[wrt] = {'form': 'central', 'step': step, 'bounds': (0.0, upper)}
+    return settings

@@ -6,8 +6,9 @@ import numpy as np
 import openmdao.api as om
 
 from mdao_seq.approximation.holding import hold
+from mdao_seq.components.fd_steps import check_fd_steps, declare_differences
 from mdao_seq.components.rnn_options import declare_rnn_options
-from mdao_seq.components.rnn_partials import declare_causal, declare_differences
+from mdao_seq.components.rnn_partials import declare_causal, difference_settings
 from mdao_seq.components.rnn_variables import RNNVariables
 from mdao_seq.sequence.ensemble import SequenceEnsemble
 from mdao_seq.sequence.errors import InputError
@@ -123,7 +124,7 @@ class RNNComp(om.ExplicitComponent):
         if self.options['partials'] == 'sparse':
             self._causality, self._filled = declare_causal(self, self._variables)
         elif self.options['partials'] == 'fd':
-            declare_differences(self, self._variables)
+            declare_differences(self, difference_settings(self, self._variables))
 
     def compute(self, inputs, outputs):
         """Run the network."""
@@ -208,11 +209,7 @@ class RNNComp(om.ExplicitComponent):
                 f"{self.msginfo}: num_steps={self.options['num_steps']} with partials='fd': "
                 'differences look all time steps back; leave num_steps out'
             )
-        if partials != 'fd' and self.options['fd_steps']:
-            raise ValueError(
-                f'{self.msginfo}: fd_steps with partials={partials!r} would not be used; set '
-                "partials='fd', or leave fd_steps out"
-            )
+        check_fd_steps(self)
         if self.options['truncate'] and self.options['initial_state'] != 'input':
             raise ValueError(
                 f'{self.msginfo}: truncate=True is about the inputs h0 and c0; there are none '

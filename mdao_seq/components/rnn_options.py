@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mdao_seq.components.fd_steps import declare_fd_steps
 from mdao_seq.sequence.ensemble import SequenceEnsemble
 from mdao_seq.sequence.model import SequenceModel
 
@@ -60,14 +61,7 @@ def declare_rnn_options(options):
         desc='Products with the derivatives, one sweep each; the causal entries of the Jacobian; '
         'or differences, held for each output (PerOutputFD).',
     )
-    options.declare(
-        'fd_steps',
-        types=dict,
-        default={},
-        desc="With partials='fd': by output, or (output, input), a step or a dict of settings of "
-        'declare_partials; later ones replace earlier ones. Others: central, 1e-5 standard '
-        'deviations of the input.',
-    )
+    declare_fd_steps(options, 'central, 1e-5 standard deviations of the input')
     options.declare(
         'num_steps',
         types=int,

@@ -61,13 +61,13 @@ def declare_causal(comp, variables):
     return causality, declared
 
 
-def declare_differences(comp, variables):
-    """Declare central differences, and what the option `fd_steps` has in place of them.
+def difference_settings(comp, variables):
+    """Return what differences by each input are taken with, unless `fd_steps` says otherwise.
 
     Parameters
     ----------
     comp : RNNComp
-        What declares, held by `PerOutputFD`.
+        What declares.
     variables : RNNVariables
         Its variables.
     """
@@ -77,9 +77,4 @@ def declare_differences(comp, variables):
     if not comp.options['truncate']:
         steps |= dict.fromkeys(variables.states_in, FD_STEP)
     steps |= dict.fromkeys(variables.weights, FD_STEP)
-    for wrt, step in steps.items():
-        comp.declare_partials('*', wrt, method='fd', form='central', step=step)
-    for key, given in comp.options['fd_steps'].items():
-        settings = given if isinstance(given, dict) else {'step': given}
-        of, wrt = (key, list(steps)) if isinstance(key, str) else key
-        comp.declare_partials(of, wrt, method='fd', **{'form': 'central', **settings})
+    return {wrt: {'form': 'central', 'step': step} for wrt, step in steps.items()}

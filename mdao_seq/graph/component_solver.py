@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mdao_seq.graph.compiled import adjoint_sweeps, components, sweeps
-from mdao_seq.graph.compiled.components import PATIENCE, ROUNDING
+from mdao_seq.graph.compiled import adjoint_sweeps, components, settling, sweeps
 from mdao_seq.graph.compiled.system import Array
 from mdao_seq.graph.halves import both, in_halves
 from mdao_seq.graph.structure import Large
@@ -187,15 +186,10 @@ class ComponentSolver:
         self, once: Callable[[], tuple[float, float]], entries: int, tol: float
     ) -> tuple[float, int, int]:
         """Sweep until a component is settled; see `components.solve`."""
-        left, best, before = np.inf, np.inf, 0.0
-        made = since_best = 0
-        while left > tol and not (best < ROUNDING and since_best > PATIENCE):
+        state, made = settling.unsettled(1), 0
+        while not settling.is_settled(state, tol):
             if made == self.limit:
-                return left, made, made * entries
-            change, size = once()
-            relative = change / size if size > 0.0 else change
-            left, before = components.still_left(relative, before), relative
-            since_best = 0 if relative < best else since_best + 1
-            best = min(best, relative)
+                return settling.left(state), made, made * entries
+            settling.note(state, 0, *once())
             made += 1
         return 0.0, made, (made + 1) * entries

@@ -13,19 +13,29 @@ from mdao_seq.graph.errors import InputError
 Array = NDArray[Any]
 
 
-def log_scores(scores: Array) -> Array:
-    """Return the natural logarithms of scores.
+def log_scores(scores: Array, places: Array | None = None) -> Array:
+    """Return the natural logarithms of the scores at these places; None: of all.
 
     Raises
     ------
     InputError
         If one is not above zero; it names its place.
     """
-    if np.any(bad := ~(scores.real > 0.0)):
-        i = int(np.argmax(bad))
+    places = np.arange(len(scores)) if places is None else places
+    asked = scores[places]
+    if np.any(bad := ~(asked.real > 0.0)):
+        i = int(places[np.argmax(bad)])
         raise InputError(f'rank[{i}] = {scores[i]}: must be above zero')
-    logs: Array = np.log(scores)
+    logs: Array = np.log(asked)
     return logs
+
+
+def _shares(scores: Array) -> tuple[Array, Any]:
+    """Return scores divided by their sum, and the sum."""
+    total = scores.sum()
+    if not total.real > 0.0:
+        raise InputError(f'rank sums to {total}: a sum above zero is needed')
+    return scores / total, total
 
 
 def log_margin(scores: Array, ahead: int, behind: Array, rho: float) -> tuple[Any, Array]:
@@ -59,7 +69,7 @@ def log_margin(scores: Array, ahead: int, behind: Array, rho: float) -> tuple[An
     Source: G. Kreisselmeier, R. Steinhauser, Systematic control design by optimizing a vector
     performance index, IFAC Proceedings 12(7), 1979.
     """
-    logs = log_scores(scores[[ahead, *behind]])
+    logs = log_scores(scores, np.array([ahead, *behind]))
     others = logs[1:]
     largest = others.real.max()
     shares = np.exp(rho * (others - largest))
@@ -100,10 +110,7 @@ def top_share(scores: Array, k: int, smoothing: float) -> tuple[Any, Array]:
     InputError
         If the sum of the scores is not above zero.
     """
-    total = scores.sum()
-    if not total.real > 0.0:
-        raise InputError(f'rank sums to {total}: a sum above zero is needed')
-    x = scores / total
+    x, total = _shares(scores)
     if smoothing == 0.0:
         p = np.zeros_like(scores)
         p[np.argsort(-x.real, kind='stable')[:k]] = 1.0
@@ -164,10 +171,7 @@ def entropy(scores: Array) -> tuple[Any, Array]:
     InputError
         If the sum of the scores is not above zero.
     """
-    total = scores.sum()
-    if not total.real > 0.0:
-        raise InputError(f'rank sums to {total}: a sum above zero is needed')
-    p = scores / total
+    p, total = _shares(scores)
     held = p.real > 0.0
     logs = np.full(p.shape, -np.inf, p.dtype)
     logs[held] = np.log(p[held])

@@ -72,11 +72,11 @@ class EnsembleTrace:
 
         Raises
         ------
-        NotImplementedError
+        ValueError
             With final states: each depends on one network only, which a pattern has no place for.
         """
         if with_final:
-            raise NotImplementedError('an ensemble has no entries for final states')
+            raise ValueError('an ensemble has no entries for final states; take vjp or jvp')
         size = self.outputs.shape[-1] // 2
         rows = {'input': causality.output_by_input()[0], 'static': causality.output_by_static()[0]}
         found: dict[Key, Array] = {}

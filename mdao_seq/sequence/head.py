@@ -33,7 +33,7 @@ class HeadTrace:
         self.weight = weights['head_weight']
         self.feedthrough = weights.get('head_feedthrough')
         self._hidden = hidden
-        self._inputs = inputs
+        self._fed = inputs
         self.outputs = times(hidden, self.weight.T) + weights['head_bias']
         if self.feedthrough is not None:
             self.outputs += times(inputs, self.feedthrough.T)
@@ -49,7 +49,7 @@ class HeadTrace:
             d_outputs = d_outputs + times(self._hidden, d_weights['head_weight'].T)
             d_outputs += d_weights['head_bias']
             if self.feedthrough is not None:
-                d_outputs += times(self._inputs, d_weights['head_feedthrough'].T)
+                d_outputs += times(self._fed, d_weights['head_feedthrough'].T)
         return d_outputs
 
     def hidden(self, outputs_bar: Array) -> Array:
@@ -61,5 +61,5 @@ class HeadTrace:
         bar = flat(outputs_bar)
         found = {'head_weight': bar.T @ flat(self._hidden), 'head_bias': bar.sum(axis=0)}
         if self.feedthrough is not None:
-            found['head_feedthrough'] = bar.T @ flat(self._inputs)
+            found['head_feedthrough'] = bar.T @ flat(self._fed)
         return found

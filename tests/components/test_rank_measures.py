@@ -115,7 +115,7 @@ def test_wrong_options_are_named(make, message):
     [
         (RankEntropyComp(n=3), 'rank sums to 0.0'),
         (TopShareComp(n=3, k=1), 'rank sums to 0.0'),
-        (RankOrderConstraintComp(n=3, pairs=[(2, 1)]), r'rank\[0\] = 0.0: must be above zero'),
+        (RankOrderConstraintComp(n=3, pairs=[(2, 1)]), r'rank\[2\] = 0.0: must be above zero'),
     ],
 )
 def test_scores_of_nothing_are_an_analysis_error(comp, message):

@@ -10,7 +10,7 @@ what is done; here it is done to each column.
 import numpy as np
 
 from mdao_seq._compiling import compiled
-from mdao_seq.graph.compiled.components import PATIENCE, ROUNDING, still_left
+from mdao_seq.graph.compiled import settling
 from mdao_seq.graph.compiled.rows import WIDTH, add_rows
 from mdao_seq.graph.compiled.sweeps import ONE
 
@@ -30,7 +30,7 @@ def solve(system, rhs, tol, limit, b, x, y):
     """
     most = read = 0
     sums, change, size = np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH)
-    flow, before, best = np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH)
+    flow, state = np.empty(WIDTH), settling.unsettled(WIDTH)
     for c in range(len(system.bounds) - 1):
         low, high = np.uint64(system.bounds[c]), np.uint64(system.bounds[c + 1])
         entries = np.int64(system.start[high] - system.start[low])
@@ -41,21 +41,15 @@ def solve(system, rhs, tol, limit, b, x, y):
                 x[low, j] = b[low, j] * system.pivot[low]
                 y[low, j] = x[low, j] * system.inv_sums[low]
             continue
-        before[:], best[:] = 0.0, np.inf
-        left, made, since_best = np.inf, 0, 0
-        while left > tol and not (best.max() < ROUNDING and since_best > PATIENCE):
+        settling.begin(state)
+        made = 0
+        while not settling.is_settled(state, tol):
             if made == limit:
-                return left, made, read
+                return settling.left(state), made, read
             _sweep(low, high, system, b, x, y, change, flow)
             _correct(low, high, system, sums, x, y, size, flow)
-            left = 0.0
-            since_best += 1
             for j in range(WIDTH):
-                relative = change[j] / size[j] if size[j] > 0.0 else change[j]
-                left = max(left, still_left(relative, before[j]))
-                before[j] = relative
-                if relative < best[j]:
-                    best[j], since_best = relative, 0
+                settling.note(state, j, change[j], size[j])
             made += 1
             read += entries
         most = max(most, made)

@@ -5,20 +5,7 @@
 import numpy as np
 
 from mdao_seq._compiling import compiled
-from mdao_seq.graph.compiled import adjoint_sweeps, sweeps
-
-# So many sweeps without a smaller change, once it is this small relative to x, are rounding.
-PATIENCE = 5
-ROUNDING = 1e-13
-
-
-@compiled
-def still_left(change, before):
-    """Return what is still to change after a sweep, given what was before it.
-
-    Sweeps contract: the next one changes less in proportion, as far as can be told.
-    """
-    return change if change >= before else change * (change / before)
+from mdao_seq.graph.compiled import adjoint_sweeps, settling, sweeps
 
 
 @compiled
@@ -35,6 +22,7 @@ def solve(first, last, system, rhs, along, tol, limit, b, x, y):
         Edges that were read.
     """
     most = read = 0
+    state = settling.unsettled(1)
     direction = along if along.size else x
     for c in range(first, last):
         low, high = np.int64(system.bounds[c]), np.int64(system.bounds[c + 1])
@@ -45,17 +33,14 @@ def solve(first, last, system, rhs, along, tol, limit, b, x, y):
             x[low] = b[low] * system.pivot[low]
             y[low] = x[low] * system.inv_sums[low]
             continue
-        left, best, before = np.inf, np.inf, 0.0
-        made = since_best = 0
-        while left > tol and not (best < ROUNDING and since_best > PATIENCE):
+        settling.begin(state)
+        made = 0
+        while not settling.is_settled(state, tol):
             if made == limit:
-                return left, made, read
+                return settling.left(state), made, read
             change = sweeps.sweep(low, high, system, b, x, y)
             size = sweeps.correct(low, high, system, sum_b, direction, x, y)
-            relative = change / size if size > 0.0 else change
-            left, before = still_left(relative, before), relative
-            since_best = 0 if relative < best else since_best + 1
-            best = min(best, relative)
+            settling.note(state, 0, change, size)
             made += 1
             read += entries
         most = max(most, made)
@@ -66,6 +51,7 @@ def solve(first, last, system, rhs, along, tol, limit, b, x, y):
 def solve_adjoint(first, last, system, rhs, scores, flow, tol, limit, lam, sums):
     """Solve these components for lam, from the last to the first; returns as `solve`."""
     most = read = 0
+    state = settling.unsettled(1)
     for c in range(last - 1, first - 1, -1):
         low, high = np.int64(system.bounds[c]), np.int64(system.bounds[c + 1])
         entries = np.int64(system.start[high] - system.start[low])
@@ -75,17 +61,14 @@ def solve_adjoint(first, last, system, rhs, scores, flow, tol, limit, lam, sums)
             adjoint_sweeps.pass_back(low, high, system, lam, sums)
             continue
         sum_b = adjoint_sweeps.inflow(low, high, system, rhs, scores, sums)
-        left, best, before = np.inf, np.inf, 0.0
-        made = since_best = 0
-        while left > tol and not (best < ROUNDING and since_best > PATIENCE):
+        settling.begin(state)
+        made = 0
+        while not settling.is_settled(state, tol):
             if made == limit:
-                return left, made, read
+                return settling.left(state), made, read
             change = adjoint_sweeps.sweep(low, high, system, rhs, lam, sums)
             size = adjoint_sweeps.correct(low, high, system, sum_b, flow, lam, sums)
-            relative = change / size if size > 0.0 else change
-            left, before = still_left(relative, before), relative
-            since_best = 0 if relative < best else since_best + 1
-            best = min(best, relative)
+            settling.note(state, 0, change, size)
             made += 1
             read += entries
         adjoint_sweeps.pass_back(low, high, system, lam, sums)

@@ -1,0 +1,57 @@
+"""Differences of a component's own: a default for each input, and the option `fd_steps`."""
+
+from collections.abc import Mapping
+from fnmatch import filter as matching
+
+
+def declare_fd_steps(options, others):
+    """Declare the option; `others` says what the default is."""
+    options.declare(
+        'fd_steps',
+        types=dict,
+        default={},
+        desc="With partials='fd': by output, or (output, input), a step or a dict of settings of "
+        f'declare_partials; later ones replace earlier ones. Others: {others}.',
+    )
+
+
+def check_fd_steps(comp):
+    """Refuse steps that would not be used.
+
+    Raises
+    ------
+    ValueError
+        If there are any, and partials are not differences.
+    """
+    partials = comp.options['partials']
+    if partials != 'fd' and comp.options['fd_steps']:
+        raise ValueError(
+            f'{comp.msginfo}: fd_steps with partials={partials!r} would not be used; set '
+            "partials='fd', or leave fd_steps out"
+        )
+
+
+def declare_differences(comp, defaults):
+    """Declare them, of all outputs by each input, then what `fd_steps` has in their place.
+
+    Parameters
+    ----------
+    comp : ExplicitComponent
+        What declares, held by `PerOutputFD`.
+    defaults : dict
+        By input: settings of declare_partials.
+
+    Raises
+    ------
+    ValueError
+        If `fd_steps` names no output or input that there is.
+    """
+    for wrt, settings in defaults.items():
+        comp.declare_partials('*', wrt, method='fd', **settings)
+    for key, given in comp.options['fd_steps'].items():
+        of, wrt = (key, '*') if isinstance(key, str) else key
+        own = given if isinstance(given, Mapping) else {'step': given}
+        for pattern in [wrt] if isinstance(wrt, str) else wrt:
+            # What matches nothing is handed on: declare_partials has its words for it.
+            for name in matching(defaults, pattern) or [pattern]:
+                comp.declare_partials(of, name, method='fd', **defaults.get(name, {}) | own)
