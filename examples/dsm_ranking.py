@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import openmdao.api as om
 import scipy.sparse as sp
-from ranking_drivers import drivers
+from ranking_support import draw_change, drivers, panels
 
 from mdao_seq import (
     AdjacencyComp,
@@ -152,32 +152,16 @@ def weakened(result, driver='SLSQP', at_least=0.05):
 
 def picture(result, path):
     """Draw the report, and the ranking before and after."""
-    import matplotlib as mpl
-
-    mpl.use('Agg')
-    import matplotlib.pyplot as plt
-
     graph, before = result['adjacency'].graph, result['scores']
-    after = result['found']['SLSQP']['scores']
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(12, 6), width_ratios=[1.7, 1], layout='constrained'
-    )
+    found = result['found']['SLSQP']
+    figure, (left, right) = panels((12, 6), [1.7, 1])
     result['report'].plot(left)
-    first = np.argsort(-before)[:12][::-1]
-    places = np.arange(first.size)
-    right.hlines(places, before[first], after[first], color='#c4ccd4', linewidth=2)
-    right.plot(before[first], places, 'o', color='#7a8ba3', label='as designed')
-    right.plot(after[first], places, 'o', color='#0072B2', label='interfaces weakened')
-    right.set_yticks(places, [str(graph.name(int(i))) for i in first])
-    right.set_xlabel('score')
-    right.set_title(
-        f'Share of the first {FIRST}: {result["share"]:.1%} to '
-        f'{result["found"]["SLSQP"]["share"]:.1%}'
-    )
-    right.legend(frameon=False, loc='lower right')
-    right.spines[['top', 'right']].set_visible(False)
+    first = np.argsort(-before)[:12]
+    names = [graph.name(int(i)) for i in first]
+    labels = 'as designed', 'interfaces weakened'
+    draw_change(right, names, before[first], found['scores'][first], labels)
+    right.set_title(f'Share of the first {FIRST}: {result["share"]:.1%} to {found["share"]:.1%}')
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def main():

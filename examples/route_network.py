@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import openmdao.api as om
-from ranking_drivers import drivers
+from ranking_support import draw_change, drivers, panels
 
 from mdao_seq import Graph, PageRankComp, RankOrderConstraintComp, count_calls
 
@@ -160,25 +160,13 @@ def run(path=None, hubs=8, routes=25, out='.'):
 
 def picture(result, path):
     """Draw the scores of the hubs, and what becomes of each route into them."""
-    import matplotlib as mpl
-
-    mpl.use('Agg')
-    import matplotlib.pyplot as plt
-
     graph, hubs, routes = result['graph'], result['hubs'], result['routes']
     found = result['found']['SLSQP']
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(11, 4.6), width_ratios=[1, 1.5], layout='constrained'
-    )
-    places = np.arange(hubs.size)[::-1]
-    left.hlines(places, result['rank'], found['rank'], color='#c4ccd4', linewidth=2)
-    left.plot(result['rank'], places, 'o', color='#7a8ba3', label='as served')
-    left.plot(found['rank'], places, 'o', color='#0072B2', label='with new frequencies')
-    names = [str(graph.name(int(hub))) for hub in hubs]
-    left.set_yticks(places, names)
-    left.set_xlabel('score')
+    figure, (left, right) = panels((11, 4.6), [1, 1.5])
+    names = [graph.name(int(hub)) for hub in hubs]
+    labels = 'as served', 'with new frequencies'
+    draw_change(left, names, result['rank'], found['rank'], labels)
     left.set_title(f'Hubs hold {result["share"]:.1%}, then {found["share"]:.1%}')
-    left.legend(frameon=False, loc='lower right')
 
     into, factors, flights = result['into'], found['factors'], graph.weights[routes]
     order = np.argsort(factors)
@@ -201,10 +189,8 @@ def picture(result, path):
     right.set_ylabel('frequency, relative to before')
     right.set_title(f'{routes.size} routes, large where they are served often')
     right.legend(frameon=False, loc='center left')
-    for ax in (left, right):
-        ax.spines[['top', 'right']].set_visible(False)
+    right.spines[['top', 'right']].set_visible(False)
     figure.savefig(path, dpi=110)
-    plt.close(figure)
 
 
 def main():
