@@ -113,7 +113,7 @@ class ComponentSolver:
 
     def solve_adjoint(
         self, b: Array, scores: Array, flow: Array, tol: float
-    ) -> tuple[Array, Effort]:
+    ) -> tuple[Array, Array, Effort]:
         """Solve lam - a P lam = b.
 
         Parameters
@@ -131,6 +131,8 @@ class ComponentSolver:
         -------
         ndarray (n,)
             The solution.
+        ndarray (n,)
+            P times it.
         Effort
             What it took.
         """
@@ -166,7 +168,8 @@ class ComponentSolver:
             effort = effort.and_then(partial(one_by_one, large.number + 1, last))
             effort = effort.and_then(partial(by_two, large))
             last = large.number
-        return lam, effort.and_then(partial(one_by_one, 0, last))
+        effort = effort.and_then(partial(one_by_one, 0, last))
+        return lam, (passed + system.loop * lam) * system.inv_sums, effort
 
     def flow(self, b: Array, x: Array) -> Array:
         """Return what x, which solves for b, is made of: b and what earlier components pass on."""

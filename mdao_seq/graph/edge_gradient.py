@@ -12,31 +12,30 @@ from mdao_seq.graph.transition import Transition
 Array = NDArray[Any]
 
 
-def edge_gradient(transition: Transition, factor: Array, lam: Array) -> Array:
+def edge_gradient(transition: Transition, factor: Array, lam: Array, mean: Array) -> Array:
     """Return ``factor_i / r_i (lam_j - (P lam)_i)`` for each edge i to j.
 
     Parameters
     ----------
     transition : Transition
         P, and the row sums r.
-    factor, lam : ndarray (n,)
-        By node.
+    factor, lam, mean : ndarray (n,)
+        By node; `mean` is P lam.
 
     Returns
     -------
     ndarray (nnz,)
         In the order of the pattern; zero for nodes whose weights are all zero.
     """
-    graph, weights = transition.graph, transition.weights
-    if find_spec('numba') and not any(map(np.iscomplexobj, (weights, factor, lam))):
+    graph, scale = transition.graph, transition.by_row_sum(factor)
+    if find_spec('numba') and not any(map(np.iscomplexobj, (scale, lam, mean))):
         from mdao_seq.graph.compiled import weighing
+        from mdao_seq.graph.compiled.system import unsigned
 
         gradient = np.empty(graph.nnz)
+        pattern = unsigned(graph.indptr, graph.dst)
         ends = 0, int(np.searchsorted(graph.indptr, graph.nnz // 2)), graph.n
-        given = graph.indptr, graph.dst, weights, transition.row_sums, factor, lam, gradient
-        in_halves(weighing.edge_gradient, ends, graph.nnz, *given)
+        in_halves(weighing.edge_gradient, ends, graph.nnz, *pattern, scale, lam, mean, gradient)
         return gradient
-    mean = transition.by_row_sum(graph.matrix(weights) @ lam)
-    scale = transition.by_row_sum(factor)
     result: Array = (lam[graph.dst] - mean[graph.src]) * scale[graph.src]
     return result

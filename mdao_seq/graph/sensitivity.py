@@ -190,11 +190,11 @@ class Sensitivity:
         if 'weights' in wanted:
             self._check_rows()
         walk, pi = self.walk, self.result.scores
-        lam = self._method.adjoint(scores_bar)
+        lam, mean = self._method.adjoint(scores_bar)
         a, passed_on = walk.damping, walk.damping * walk.dangling_mass(pi)
         gradient = {}
         if 'weights' in wanted:
-            gradient['weights'] = edge_gradient(walk.transition, a * pi, lam)
+            gradient['weights'] = edge_gradient(walk.transition, a * pi, lam, mean)
         if 'damping' in wanted:
             gradient['damping'] = lam @ self._by_damping
         if 'personalization' in wanted:

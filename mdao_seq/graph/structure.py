@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mdao_seq.graph.compiled import ordering
+from mdao_seq.graph.compiled.system import unsigned
 from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.halves import WORTH_TWO_THREADS, both, in_halves
 
@@ -71,35 +72,35 @@ class Structure:
 
     def __init__(self, graph: Graph):
         n, nnz = graph.n, graph.nnz
-        unsigned = np.uint32 if graph.dst.itemsize == 4 else np.uint64
-        indptr, dst = graph.indptr.view(unsigned), graph.dst.view(unsigned)
+        indptr, dst = unsigned(graph.indptr, graph.dst)
+        integer = dst.dtype
         (component, components), (degrees, self.loop_edges) = both(
             lambda: ordering.strong_components(indptr, dst),
             lambda: (ordering.in_degrees(dst, n), ordering.loops(indptr, dst)),
         )
         highest = min(int(degrees.max(initial=0)), _HIGHEST_DEGREE)
         by_degree = ordering.sorted_stably(
-            np.arange(n, dtype=unsigned), highest - np.minimum(degrees, highest), highest + 1
+            np.arange(n, dtype=integer), highest - np.minimum(degrees, highest), highest + 1
         )
         self.order = ordering.sorted_stably(by_degree, component, components)
-        self.bounds = np.zeros(components + 1, unsigned)
+        self.bounds = np.zeros(components + 1, integer)
         np.cumsum(np.bincount(component, minlength=components), out=self.bounds[1:])
 
-        rank = np.empty(n, unsigned)
-        rank[self.order] = np.arange(n, dtype=unsigned)
-        targets = np.empty(nnz, unsigned)
+        rank = np.empty(n, integer)
+        rank[self.order] = np.arange(n, dtype=integer)
+        targets = np.empty(nnz, integer)
         in_halves(ordering.rank_targets, (0, nnz // 2, nnz), nnz, dst, rank, targets)
         self.loop_places = targets[self.loop_edges]
         entering = degrees[self.order]
         entering[self.loop_places] -= 1
-        self.start = np.zeros(n + 1, unsigned)
+        self.start = np.zeros(n + 1, integer)
         np.cumsum(entering, out=self.start[1:])
-        self.sources = np.empty(self.start[-1], unsigned)
-        self.edges = np.empty(self.start[-1], unsigned)
+        self.sources = np.empty(self.start[-1], integer)
+        self.edges = np.empty(self.start[-1], integer)
         lists = self.start[:-1].copy(), self.sources, self.edges
         pattern = indptr, self.order, targets
         in_halves(ordering.list_sources, (0, self.middle(0, n), n), nnz, *pattern, *lists)
-        self.split = np.empty(n, unsigned)
+        self.split = np.empty(n, integer)
         ordering.split_lists(self.bounds, self.start, self.sources, self.split)
 
     @cached_property

@@ -35,7 +35,10 @@ def sweep(first, last, system, b, lam, sums):
         change = new - lam[k]
         lam[k] = new
         largest = max(largest, abs(change))
-        for e in range(np.uint64(split[k]), np.uint64(start[k + ONE])):
+        # From behind like the nodes: read the other way, each list was fetched too late.
+        e, end = np.uint64(start[k + ONE]), np.uint64(split[k])
+        while e > end:
+            e -= ONE
             sums[sources[e]] += entries[e] * change
     return largest
 

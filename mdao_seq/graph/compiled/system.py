@@ -2,9 +2,18 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+
+
+def unsigned(*arrays: Array) -> list[Array]:
+    """Return integers as unsigned ones, of which numba need not ask whether they count from behind.
+
+    Each of them is above zero; nothing is copied.
+    """
+    return [array.view(np.dtype(f'u{array.itemsize}')) for array in arrays]
 
 
 class System(NamedTuple):

@@ -4,7 +4,7 @@
 
 import numpy as np
 
-from mdao_seq._compiling import compiled, compiled_sums
+from mdao_seq._compiling import compiled
 from mdao_seq.graph.compiled.sweeps import ONE
 
 
@@ -23,18 +23,9 @@ def leave(start, split, sources, entries, leaving):
             leaving[sources[e]] += entries[e]
 
 
-@compiled_sums
-def edge_gradient(first, last, indptr, dst, weights, row_sums, factor, lam, gradient):
-    """Set ``factor_i / r_i (lam_j - (P lam)_i)`` for each edge i to j that leaves these nodes."""
-    for node in range(np.uint64(first), np.uint64(last)):
-        begin, end = np.uint64(indptr[node]), np.uint64(indptr[node + ONE])
-        if row_sums[node] == 0.0:
-            gradient[begin:end] = 0.0
-            continue
-        mean = 0.0
-        for e in range(begin, end):
-            mean += weights[e] * lam[dst[e]]
-        mean /= row_sums[node]
-        scale = factor[node] / row_sums[node]
-        for e in range(begin, end):
-            gradient[e] = scale * (lam[dst[e]] - mean)
+@compiled
+def edge_gradient(first, last, indptr, dst, scale, lam, mean, gradient):
+    """Set ``scale_i (lam_j - mean_i)`` for each edge i to j that leaves these nodes."""
+    for i in range(np.uint64(first), np.uint64(last)):
+        for e in range(indptr[i], indptr[i + ONE]):
+            gradient[e] = scale[i] * (lam[dst[e]] - mean[i])

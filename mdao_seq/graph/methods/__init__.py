@@ -4,8 +4,9 @@ A method is a class made with ``(walk, tol, max_iterations)``. It has a ``name``
 
 - ``scores(start)``: the scores (n,), their residual, the iterations and the passes over the edges;
 - ``forward(rhs)``: z (n,) of sum zero with z - a (P^T + u d^T) z = rhs, for rhs of sum zero;
-- ``adjoint(rhs)``: lam (n,) with lam - a (P + d u^T) lam = rhs, where rhs and lam are both known
-  up to a constant vector only (what is made of lam does not depend on that constant).
+- ``adjoint(rhs)``: lam (n,) with lam - a (P + d u^T) lam = rhs, and P lam, which a method may have
+  at hand; rhs and lam are both known up to a constant vector only (what is made of lam does not
+  depend on that constant).
 
 It keeps what it prepared for one walk, and can be copied and pickled.
 """
@@ -30,8 +31,8 @@ class Method(Protocol):
     def forward(self, rhs: NDArray[Any]) -> NDArray[Any]:
         """Return the change of the scores that a change `rhs` of the equation makes."""
 
-    def adjoint(self, rhs: NDArray[Any]) -> NDArray[Any]:
-        """Return the multipliers of the equation, up to a constant."""
+    def adjoint(self, rhs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the multipliers of the equation, up to a constant, and their means by row."""
 
 
 # Where each is, so that only the one in use is imported.

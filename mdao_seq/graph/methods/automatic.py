@@ -53,8 +53,8 @@ class Automatic:
             except NotConverged as error:
                 self._give_up(error)
 
-    def adjoint(self, rhs: Array) -> Array:
-        """Return that of the first method that converges."""
+    def adjoint(self, rhs: Array) -> tuple[Array, Array]:
+        """Return those of the first method that converges."""
         while True:
             try:
                 return self._method.adjoint(rhs)

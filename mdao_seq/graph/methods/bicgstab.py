@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, bicgstab
 
 from mdao_seq.graph.errors import NotConverged
-from mdao_seq.graph.methods.power import PRODUCT_TOL, Power
+from mdao_seq.graph.methods.power import PRODUCT_TOL
+from mdao_seq.graph.methods.real import RealMethod
 from mdao_seq.graph.walk import Walk
 
 Array = NDArray[Any]
@@ -21,11 +22,11 @@ _LIMIT = 3000
 _PATIENCE = 3
 
 
-class BiCGSTAB:
+class BiCGSTAB(RealMethod):
     """Solve with A = I - a P^T by Krylov's method; the closure by rank one is that of `Direct`.
 
     The diagonal is one but for loops, so that nothing is scaled. Each iteration makes two passes
-    over the edges. A complex step goes by way of `Power`.
+    over the edges.
 
     Source: H. van der Vorst, SIAM Journal on Scientific and Statistical Computing 13(2), 1992;
     D. Gleich, L. Zhukov, P. Berkhin, Fast parallel PageRank: a linear system approach, 2004.
@@ -34,15 +35,12 @@ class BiCGSTAB:
     name = 'bicgstab'
 
     def __init__(self, walk: Walk, tol: float, max_iterations: int | None = None):
-        self.walk = walk
-        self.tol = tol
-        self.max_iterations = _LIMIT if max_iterations is None else max_iterations
+        super().__init__(walk, tol, max_iterations)
+        self._limit = _LIMIT if max_iterations is None else max_iterations
         self._iterations = 0
 
-    def scores(self, start: Array | None = None) -> tuple[Array, float, int, int]:
+    def _solve_scores(self, start: Array | None) -> tuple[Array, float, int, int]:
         """Solve until the computed residual is at most the tolerance."""
-        if self._power is not None:
-            return self._power.scores(start)
         walk = self.walk
         self._iterations = 0
         x = self._solve(walk.v, self._forward, start, lambda x: self.tol * abs(x.sum()))
@@ -56,28 +54,16 @@ class BiCGSTAB:
             )
         return pi, residual, self._iterations, 2 * self._iterations + 1
 
-    def forward(self, rhs: Array) -> Array:
+    def _solve_forward(self, rhs: Array) -> Array:
         """Return A^-1 rhs, brought to sum zero along q."""
-        if self._power is not None:
-            return self._power.forward(rhs)
-        if np.iscomplexobj(rhs):
-            return self.forward(rhs.real) + 1j * self.forward(rhs.imag)
         z = self._solve(rhs, self._forward, None, self._relative_to(rhs))
         return z - self._q * z.sum()
 
-    def adjoint(self, rhs: Array) -> Array:
-        """Return A^-T (rhs - (q^T rhs) 1)."""
-        if self._power is not None:
-            return self._power.adjoint(rhs)
-        if np.iscomplexobj(rhs):
-            return self.adjoint(rhs.real) + 1j * self.adjoint(rhs.imag)
+    def _solve_adjoint(self, rhs: Array) -> tuple[Array, Array]:
+        """Return A^-T (rhs - (q^T rhs) 1), and P times this."""
         b = rhs - self._q @ rhs
-        return self._solve(b, self._transposed, None, self._relative_to(b))
-
-    @cached_property
-    def _power(self) -> Power | None:
-        given = self.walk, self.tol, self.max_iterations
-        return Power(*given) if self.walk.is_complex else None
+        lam = self._solve(b, self._transposed, None, self._relative_to(b))
+        return lam, self.walk.transition.rmatvec(lam)
 
     @cached_property
     def _q(self) -> Array:
@@ -107,12 +93,12 @@ class BiCGSTAB:
         operator = LinearOperator((b.size, b.size), matvec=product, dtype=float)
         x = np.zeros(b.size) if start is None else start
         left = b - product(x)
-        size, since_best, most = float(np.abs(left).sum()), 0, self.max_iterations
+        size, since_best, most = float(np.abs(left).sum()), 0, self._limit
         for _ in range(_STARTS):
             wanted = enough(x) if np.any(x) else 0.0
             if size <= wanted or not size:
                 return x
-            most = min(most, self.max_iterations - self._iterations)
+            most = min(most, self._limit - self._iterations)
             if since_best > _PATIENCE or most < 1:
                 break
             # The 2-norm is at most the 1-norm; a tenth of what is wanted, but no more than halfway

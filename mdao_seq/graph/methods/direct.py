@@ -63,9 +63,10 @@ class Direct:
         z = self._solve(rhs)
         return z - self._q * z.sum()
 
-    def adjoint(self, rhs: NDArray[Any]) -> NDArray[Any]:
-        """Return A^-T (rhs - (q^T rhs) 1)."""
-        return self._solve(rhs - self._q @ rhs, trans='T')
+    def adjoint(self, rhs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return A^-T (rhs - (q^T rhs) 1), and P times this."""
+        lam = self._solve(rhs - self._q @ rhs, trans='T')
+        return lam, self.walk.transition.rmatvec(lam)
 
     @cached_property
     def _q(self) -> NDArray[Any]:

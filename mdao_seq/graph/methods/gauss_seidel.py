@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from mdao_seq.graph.component_solver import ComponentSolver, Effort
 from mdao_seq.graph.errors import NotConverged
-from mdao_seq.graph.methods.power import PRODUCT_TOL, Power, enough
+from mdao_seq.graph.methods.power import PRODUCT_TOL, enough
+from mdao_seq.graph.methods.real import RealMethod
 from mdao_seq.graph.walk import Walk
 from mdao_seq.graph.weighed import Weighed
 
@@ -19,11 +20,11 @@ _CHANGE = 1.0
 _REFINEMENTS = 4
 
 
-class GaussSeidel:
+class GaussSeidel(RealMethod):
     """Solve with A = I - a P^T; the dangling nodes come back in as a rank-one update.
 
     The symbols are those of `Direct`. Where dangling nodes pass their mass to the personalization,
-    the scores are A^-1 v divided by its sum. A complex step goes by way of `Power`.
+    the scores are A^-1 v divided by its sum.
 
     Sources: A. Arasu, J. Novak, A. Tomkins, J. Tomlin, PageRank computation and the structure of
     the web, WWW 2002 (Gauss-Seidel, components in order); D. Gleich, PageRank beyond the web, SIAM
@@ -33,15 +34,11 @@ class GaussSeidel:
     name = 'gauss_seidel'
 
     def __init__(self, walk: Walk, tol: float, max_iterations: int | None = None):
-        self.walk = walk
-        self.tol = tol
-        self.max_iterations = max_iterations
+        super().__init__(walk, tol, max_iterations)
         self._pi: Array | None = None
 
-    def scores(self, start: Array | None = None) -> tuple[Array, float, int, int]:
+    def _solve_scores(self, start: Array | None) -> tuple[Array, float, int, int]:
         """Solve; once more, and closer, if the computed residual is above the tolerance."""
-        if self._power is not None:
-            return self._power.scores(start)
         walk, solver = self.walk, self._solver
         v = self._ordered(walk.v)
         u = v if walk.u is walk.v else self._ordered(walk.u)
@@ -74,34 +71,22 @@ class GaussSeidel:
             advice = "raise max_iterations or tol, or use method='bicgstab' or 'direct'"
         raise NotConverged(residual, self.tol, sweeps, self.name, advice)
 
-    def forward(self, rhs: Array) -> Array:
+    def _solve_forward(self, rhs: Array) -> Array:
         """Return A^-1 rhs, brought to sum zero along q."""
-        if self._power is not None:
-            return self._power.forward(rhs)
-        if np.iscomplexobj(rhs):
-            return self.forward(rhs.real) + 1j * self.forward(rhs.imag)
         pi, q = self._solved()
         z = np.zeros_like(pi)
         effort = self._solver.solve(self._ordered(rhs), z, self._product_tol, along=pi)
         self._check(effort)
         return self._by_node(z - q * z.sum())
 
-    def adjoint(self, rhs: Array) -> Array:
-        """Return A^-T (rhs - (q^T rhs) 1)."""
-        if self._power is not None:
-            return self._power.adjoint(rhs)
-        if np.iscomplexobj(rhs):
-            return self.adjoint(rhs.real) + 1j * self.adjoint(rhs.imag)
+    def _solve_adjoint(self, rhs: Array) -> tuple[Array, Array]:
+        """Return A^-T (rhs - (q^T rhs) 1), and P times this."""
         q = self._solved()[1]
         b = self._ordered(rhs)
-        lam, effort = self._solver.solve_adjoint(b - q @ b, q, self._flow, self._product_tol)
+        solver = self._solver
+        lam, mean, effort = solver.solve_adjoint(b - q @ b, q, self._flow, self._product_tol)
         self._check(effort)
-        return self._by_node(lam)
-
-    @cached_property
-    def _power(self) -> Power | None:
-        given = self.walk, self.tol, self.max_iterations
-        return Power(*given) if self.walk.is_complex else None
+        return self._by_node(lam), self._by_node(mean)
 
     @cached_property
     def _solver(self) -> ComponentSolver:

@@ -61,11 +61,11 @@ class Power:
             max(self.tol, PRODUCT_TOL),
         )[0]
 
-    def adjoint(self, rhs: Vector) -> Vector:
+    def adjoint(self, rhs: Vector) -> tuple[Vector, Vector]:
         """Iterate ``lam <- rhs + a (P lam + d (u^T lam))`` with pi^T lam = 0."""
         walk, pi = self.walk, self._scores()
         rhs = rhs - pi @ rhs
-        return self._iterate(
+        lam = self._iterate(
             lambda lam: rhs + walk.damping * walk.follow_transposed(lam),
             lambda lam: lam - pi @ lam,
             rhs,
@@ -73,6 +73,7 @@ class Power:
             _norm_max,
             max(self.tol, PRODUCT_TOL),
         )[0]
+        return lam, walk.transition.rmatvec(lam)
 
     def _scores(self) -> Vector:
         if self._pi is None:
