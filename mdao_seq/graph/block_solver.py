@@ -61,7 +61,7 @@ class BlockSolver:
 
     def _solve(self, v: Array, scores: Array, tol: float) -> tuple[float, Effort]:
         """Set the scores (k, n), k at most `WIDTH`; return the largest residual and the effort."""
-        system, limit = self._solver.system, self._solver.limit
+        system = self._solver.system
         # By node in rows, then by place: whole rows are moved.
         columns = np.empty((v.shape[1], WIDTH))
         columns[:, : len(v)] = v.T
@@ -71,7 +71,7 @@ class BlockSolver:
         y = x * system.inv_sums[:, None]
         goal, sweeps, read = tol, 0, 0
         for _ in range(_REFINEMENTS):
-            left, made, edges = block_sweeps.solve(system, b, goal, limit, own, x, y)
+            left, made, edges = block_sweeps.solve(system, b, self._solver.rule(goal), own, x, y)
             sweeps, read = max(sweeps, made), read + edges + system.sources.size
             pi = own
             block_sweeps.close(system, self._q, x, y, pi)

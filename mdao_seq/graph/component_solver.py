@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mdao_seq.graph.compiled import adjoint_sweeps, components, settling, sweeps
+from mdao_seq.graph.compiled.settling import Rule
 from mdao_seq.graph.compiled.system import Array
 from mdao_seq.graph.halves import both, in_halves
 from mdao_seq.graph.structure import Large
@@ -19,7 +20,7 @@ class Effort(NamedTuple):
     Attributes
     ----------
     left : float
-        The change in a component, relative to the solution, where the limit was reached; else 0.
+        The change in a component, relative to the solution, where it was given up; else 0.
     sweeps : int
         The most sweeps that a component took.
     read : int
@@ -56,12 +57,19 @@ class ComponentSolver:
         a.
     limit : int
         Most sweeps of a component.
+    wait : int or None
+        After so many sweeps, a component that will reach the limit is given up; None: not before.
     """
 
-    def __init__(self, weighed: Weighed, damping: float, limit: int):
+    def __init__(self, weighed: Weighed, damping: float, limit: int, wait: int | None = None):
         self.structure = weighed.structure
         self.system = weighed.system(damping)
-        self.limit = limit
+        self._limit = limit
+        self._wait = limit if wait is None else wait
+
+    def rule(self, tol: float) -> Rule:
+        """Return when sweeps stop."""
+        return Rule(tol, self._limit, self._wait)
 
     def solve(self, b: Array, x: Array, tol: float, along: Array | None = None) -> Effort:
         """Solve x - a P^T x = b for x, from what it is.
@@ -85,9 +93,10 @@ class ComponentSolver:
         system, y, own = self.system, x * self.system.inv_sums, np.empty_like(x)
         direction = x if along is None else along
         given = np.empty(0) if along is None else along
+        rule = self.rule(tol)
 
         def one_by_one(first: int, last: int) -> tuple[float, int, int]:
-            return components.solve(first, last, system, b, given, tol, self.limit, own, x, y)
+            return components.solve(first, last, system, b, given, rule, own, x, y)
 
         def by_two(large: Large) -> tuple[float, int, int]:
             low, middle, high = large.ends
@@ -102,7 +111,7 @@ class ComponentSolver:
                 )
                 return sum(changes), sweeps.correct(low, high, system, sum(sums), direction, x, y)
 
-            return self._settled(once, large.edges, tol)
+            return _settled(once, large.edges, rule)
 
         effort, first = Effort(0.0, 0, 0), 0
         for large in self.structure.large_components:
@@ -136,10 +145,11 @@ class ComponentSolver:
         Effort
             What it took.
         """
+        rule = self.rule(tol)
         system, lam, passed = self.system, np.zeros_like(b), np.zeros_like(b)
 
         def one_by_one(first: int, last: int) -> tuple[float, int, int]:
-            given = b, scores, flow, tol, self.limit, lam, passed
+            given = b, scores, flow, rule, lam, passed
             return components.solve_adjoint(first, last, system, *given)
 
         def by_two(large: Large) -> tuple[float, int, int]:
@@ -159,7 +169,7 @@ class ComponentSolver:
                 size = adjoint_sweeps.correct(low, high, system, sum_b, flow, lam, passed)
                 return max(changes), size
 
-            found = self._settled(once, large.edges, tol)
+            found = _settled(once, large.edges, rule)
             adjoint_sweeps.pass_back(low, high, system, lam, passed)
             return found
 
@@ -185,14 +195,15 @@ class ComponentSolver:
         entries = self.system.sources.size
         return float(sum(in_halves(sweeps.residual, ends, entries, self.system, jump, x, y)))
 
-    def _settled(
-        self, once: Callable[[], tuple[float, float]], entries: int, tol: float
-    ) -> tuple[float, int, int]:
-        """Sweep until a component is settled; see `components.solve`."""
-        state, made = settling.unsettled(1), 0
-        while not settling.is_settled(state, tol):
-            if made == self.limit:
-                return settling.left(state), made, made * entries
-            settling.note(state, 0, *once())
-            made += 1
-        return 0.0, made, (made + 1) * entries
+
+def _settled(
+    once: Callable[[], tuple[float, float]], entries: int, rule: Rule
+) -> tuple[float, int, int]:
+    """Sweep until a component is settled; see `components.solve`."""
+    state, made = settling.unsettled(1), 0
+    while not settling.is_settled(state, rule):
+        if settling.is_late(state, made, rule):
+            return settling.left(state), made, made * entries
+        settling.note(state, 0, *once())
+        made += 1
+    return 0.0, made, (made + 1) * entries

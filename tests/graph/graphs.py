@@ -29,6 +29,15 @@ def random_graph(seed=0, n=30, edges=90):
     return Graph.from_edges(src, dst, weights, n=n)
 
 
+def grid(side, seed=0):
+    """Return a square of nodes, edges both ways between neighbours: a walk that mixes slowly."""
+    i = np.arange(side * side).reshape(side, side)
+    pairs = [(i[:, :-1], i[:, 1:]), (i[:-1], i[1:])]
+    ends = np.concatenate([np.stack([a.ravel(), b.ravel()]) for a, b in pairs], axis=1)
+    ends = np.concatenate([ends, ends[::-1]], axis=1)
+    return Graph.from_edges(*ends, np.random.default_rng(seed).uniform(0.1, 1.0, ends.shape[1]))
+
+
 def to_networkx(graph):
     """Return the same graph for NetworkX, its nodes numbered in the same order."""
     result = nx.DiGraph()

@@ -10,7 +10,8 @@ from mdao_seq import Graph, NotConverged, pagerank
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.methods import METHODS
 from mdao_seq.graph.pagerank import SMALLEST_TOL
-from tests.graph.graphs import each_method, random_graph, reference_scores
+from mdao_seq.graph.sensitivity import linearize
+from tests.graph.graphs import each_method, grid, random_graph, reference_scores
 from tests.shared_data import shared_arrays
 
 
@@ -139,6 +140,21 @@ def test_direct_holds_at_damping_next_to_one():
     assert result.method == 'direct'
     expected = dense_scores(graph, 0.999999, v, v)
     np.testing.assert_allclose(result.scores, expected, atol=1e-10)
+
+
+@pytest.mark.parametrize('method', ['auto', 'bicgstab'])
+@pytest.mark.parametrize('damping', [0.99, 0.9999, 0.999999])
+def test_a_walk_that_mixes_slowly_is_solved(method, damping):
+    graph = grid(40)
+    v = np.full(graph.n, 1.0 / graph.n)
+    expected = dense_scores(graph, damping + 1e-40j, v, v)
+    result = pagerank(graph, damping, method=method)
+    # The residual bounds the error, divided by 1 - damping.
+    assert np.abs(result.scores - expected.real).sum() <= 1.1 * result.residual / (1.0 - damping)
+    at = linearize(graph, damping, method=method, tol=1e-13)
+    bar = np.random.default_rng(0).standard_normal(graph.n)
+    by_damping = bar @ expected.imag / 1e-40
+    assert at.vjp(bar, ['damping']).damping == pytest.approx(by_damping, rel=1e-6)
 
 
 def test_auto_says_why():

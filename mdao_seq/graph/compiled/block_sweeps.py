@@ -16,13 +16,13 @@ from mdao_seq.graph.compiled.sweeps import ONE
 
 
 @compiled
-def solve(system, rhs, tol, limit, b, x, y):
+def solve(system, rhs, rule, b, x, y):
     """Solve x - a P^T x = rhs for x (n, WIDTH), from what it is, component by component.
 
     Returns
     -------
     float
-        What is still to change, relative to x, where a component has reached the limit; else 0.
+        What is still to change, relative to x, where a component was given up; else 0.
     int
         The most sweeps that a component took.
     int
@@ -43,8 +43,8 @@ def solve(system, rhs, tol, limit, b, x, y):
             continue
         settling.begin(state)
         made = 0
-        while not settling.is_settled(state, tol):
-            if made == limit:
+        while not settling.is_settled(state, rule):
+            if settling.is_late(state, made, rule):
                 return settling.left(state), made, read
             _sweep(low, high, system, b, x, y, change, flow)
             _correct(low, high, system, sums, x, y, size, flow)

@@ -9,13 +9,13 @@ from mdao_seq.graph.compiled import adjoint_sweeps, settling, sweeps
 
 
 @compiled
-def solve(first, last, system, rhs, along, tol, limit, b, x, y):
+def solve(first, last, system, rhs, along, rule, b, x, y):
     """Solve these components for x, from what it is; `along` may be empty: along x.
 
     Returns
     -------
     float
-        What is still to change, relative to x, where a component has reached the limit; else 0.
+        What is still to change, relative to x, where a component was given up; else 0.
     int
         The most sweeps that a component took.
     int
@@ -35,8 +35,8 @@ def solve(first, last, system, rhs, along, tol, limit, b, x, y):
             continue
         settling.begin(state)
         made = 0
-        while not settling.is_settled(state, tol):
-            if made == limit:
+        while not settling.is_settled(state, rule):
+            if settling.is_late(state, made, rule):
                 return settling.left(state), made, read
             change = sweeps.sweep(low, high, system, b, x, y)
             size = sweeps.correct(low, high, system, sum_b, direction, x, y)
@@ -48,7 +48,7 @@ def solve(first, last, system, rhs, along, tol, limit, b, x, y):
 
 
 @compiled
-def solve_adjoint(first, last, system, rhs, scores, flow, tol, limit, lam, sums):
+def solve_adjoint(first, last, system, rhs, scores, flow, rule, lam, sums):
     """Solve these components for lam, from the last to the first; returns as `solve`."""
     most = read = 0
     state = settling.unsettled(1)
@@ -63,8 +63,8 @@ def solve_adjoint(first, last, system, rhs, scores, flow, tol, limit, lam, sums)
         sum_b = adjoint_sweeps.inflow(low, high, system, rhs, scores, sums)
         settling.begin(state)
         made = 0
-        while not settling.is_settled(state, tol):
-            if made == limit:
+        while not settling.is_settled(state, rule):
+            if settling.is_late(state, made, rule):
                 return settling.left(state), made, read
             change = adjoint_sweeps.sweep(low, high, system, rhs, lam, sums)
             size = adjoint_sweeps.correct(low, high, system, sum_b, flow, lam, sums)

@@ -1,25 +1,46 @@
-"""When a component has been swept enough.
+"""When a component has been swept enough, or will not be soon.
 
-It is one array of a column for each right-hand side: see the names of its rows. Sweeps contract, so
-that the next one changes less in proportion: what is left is told from the last two.
+What is known of it is one array with a column for each right-hand side: see the names of its rows.
+Sweeps contract, so that the next one changes less in proportion: what is left is told from the last
+two, and how many it will take from all.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from typing import NamedTuple
 
 import numpy as np
 
 from mdao_seq._compiling import compiled
 
-LEFT, BEFORE, BEST, SINCE_BEST = range(4)
+LEFT, BEFORE, BEST, SINCE_BEST, FIRST = range(5)
 # So many sweeps without a smaller change, once it is this small relative to x, are rounding.
 _PATIENCE = 5
 _ROUNDING = 1e-13
 
 
+class Rule(NamedTuple):
+    """When to stop.
+
+    Attributes
+    ----------
+    tol : float
+        What is still to change, relative to x, when a component is settled.
+    limit : int
+        Most sweeps.
+    wait : int
+        After so many, one that will not be settled within the limit is given up.
+    """
+
+    tol: float
+    limit: int
+    wait: int
+
+
 @compiled
 def unsettled(columns):
     """Return the array of so many columns, before the first sweep."""
-    state = np.empty((4, columns))
+    state = np.empty((5, columns))
     begin(state)
     return state
 
@@ -31,6 +52,7 @@ def begin(state):
     state[BEFORE] = 0.0
     state[BEST] = np.inf
     state[SINCE_BEST] = 0.0
+    state[FIRST] = 0.0
 
 
 @compiled
@@ -38,6 +60,8 @@ def note(state, column, change, size):
     """Take in what a sweep has changed a column of this size by."""
     relative = change / size if size > 0.0 else change
     before = state[BEFORE, column]
+    if before == 0.0:
+        state[FIRST, column] = relative
     state[LEFT, column] = relative if relative >= before else relative * (relative / before)
     state[BEFORE, column] = relative
     state[SINCE_BEST, column] += 1.0
@@ -53,8 +77,25 @@ def left(state):
 
 
 @compiled
-def is_settled(state, tol):
+def is_settled(state, rule):
     """Return whether this is below the tolerance, or only rounding changes any more."""
-    if left(state) <= tol:
+    if left(state) <= rule.tol:
         return True
     return state[BEST].max() < _ROUNDING and state[SINCE_BEST].min() > _PATIENCE
+
+
+@compiled
+def is_late(state, made, rule):
+    """Return whether the limit is reached, or will be at the rate of the sweeps that were made."""
+    if made >= rule.limit:
+        return True
+    if made < rule.wait or made < 2:
+        return False
+    for column in range(state.shape[1]):
+        change = state[BEFORE, column]
+        if change <= rule.tol:
+            continue
+        gained = np.log(state[FIRST, column] / change) / (made - 1)
+        if gained <= 0.0 or made + np.log(change / rule.tol) / gained > rule.limit:
+            return True
+    return False

@@ -44,8 +44,10 @@ METHODS = {
 }
 
 
-def make_method(name: str, walk: Walk, tol: float, max_iterations: int | None) -> Method:
-    """Return the method of this name for a walk.
+def make_method(
+    name: str, walk: Walk, tol: float, max_iterations: int | None, **settings: Any
+) -> Method:
+    """Return the method of this name for a walk, with settings that it alone has.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def make_method(name: str, walk: Walk, tol: float, max_iterations: int | None) -
         raise InputError(f'method = {name!r}: must be one of {["auto", *METHODS]}')
     module, method = METHODS[name]
     try:
-        made: Method = getattr(import_module(module), method)(walk, tol, max_iterations)
+        made: Method = getattr(import_module(module), method)(walk, tol, max_iterations, **settings)
     except ImportError as error:
         raise ImportError(
             f"method={name!r} cannot be loaded ({error}): pip install 'mdao_seq[fast]', or take "

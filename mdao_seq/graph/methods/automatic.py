@@ -14,8 +14,10 @@ Array = NDArray[Any]
 
 # Measured on random graphs, the worst case for sparse LU: 60 ms at 1000 nodes, 350 ms at 2000.
 DIRECT_LIMIT = 1000
-# So many sweeps over all edges, and what BiCGSTAB needs is less.
-_SWEEPS = 300
+# Where nothing else converges, LU may take some seconds.
+_LAST_RESORT = 20_000
+# So many sweeps over all edges, and what BiCGSTAB needs is less; after so many it can be told.
+_SWEEPS = {'max_iterations': 500, 'wait': 40}
 # Power iteration's contraction is the damping, or better: 200 passes at this one.
 _POWER_DAMPING = 0.9
 
@@ -68,22 +70,32 @@ class Automatic:
         self._take_next()
 
     def _take_next(self) -> None:
-        self.name, limit = self._left.pop(0)
-        limit = self._max_iterations if limit is None else min(limit, self._max_iterations or limit)
-        self._method: Method = make_method(self.name, *self._given, limit)
+        self.name, settings = self._left.pop(0)
+        limits = settings.get('max_iterations'), self._max_iterations
+        limit = min((limit for limit in limits if limit is not None), default=None)
+        settings = settings | {'max_iterations': limit}
+        self._method: Method = make_method(self.name, *self._given, **settings)
 
 
-def _candidates(walk: Walk) -> tuple[str, list[tuple[str, int | None]]]:
-    """Return a reason, and names of methods, each with the iterations after which to go on."""
+def _candidates(walk: Walk) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
+    """Return a reason, and names of methods, each with settings of its own."""
     n, damping = walk.graph.n, float(np.real(walk.damping))
     if n <= DIRECT_LIMIT:
-        return f'auto: {n} nodes, not above {DIRECT_LIMIT}', [('direct', None)]
+        return f'auto: {n} nodes, not above {DIRECT_LIMIT}', [('direct', {})]
+    reason = f'auto: {n} nodes, above {DIRECT_LIMIT}'
     if walk.is_complex:
-        return f'auto: complex, {n} nodes, above {DIRECT_LIMIT}', [('power', None)]
-    if find_spec('numba'):
-        reason = f'auto: {n} nodes, above {DIRECT_LIMIT}, with numba'
-        return reason, [('gauss_seidel', _SWEEPS), ('bicgstab', None)]
-    reason = f'auto: {n} nodes, above {DIRECT_LIMIT}, damping {damping:g}, no numba'
-    if damping > _POWER_DAMPING:
-        return reason, [('bicgstab', None), ('power', None)]
-    return reason, [('power', None), ('bicgstab', None)]
+        return f'{reason}, complex', [('power', {})]
+    if not find_spec('numba'):
+        candidates = ['bicgstab', 'power'] if damping > _POWER_DAMPING else ['power', 'bicgstab']
+        if n <= _LAST_RESORT:
+            candidates.append('direct')
+        return f'{reason}, damping {damping:g}, no numba', [(name, {}) for name in candidates]
+
+    from mdao_seq.graph.structure import Structure
+
+    sizes = np.diff(walk.graph.kept(Structure).bounds)
+    if sizes.max() == 1:
+        return f'{reason}, no cycles', [('gauss_seidel', {})]
+    reason = f'{reason}, {sizes.size} strongly connected components of at most {sizes.max()}'
+    last = 'direct' if n <= _LAST_RESORT else 'gauss_seidel'
+    return reason, [('gauss_seidel', _SWEEPS), ('bicgstab', {}), (last, {})]

@@ -20,6 +20,10 @@ Array = NDArray[Any]
 _STARTS = 30
 _LIMIT = 3000
 _PATIENCE = 3
+# What the residual is brought down by at once, at most.
+_FACTOR = 1e-8
+# Steps of power iteration before.
+_STEPS = 3
 
 
 class BiCGSTAB(RealMethod):
@@ -43,10 +47,13 @@ class BiCGSTAB(RealMethod):
         """Solve until the computed residual is at most the tolerance."""
         walk = self.walk
         self._iterations = 0
-        x = self._solve(walk.v, self._forward, start, lambda x: self.tol * abs(x.sum()))
-        passed_on = walk.damping * walk.dangling_mass(x)
-        pi = (1.0 - walk.damping) * x + passed_on * self._q
-        pi = pi / pi.sum()
+        x = self._solve_positive(walk.v, walk.v if start is None else start)
+        if walk.u is walk.v:
+            self._q = x / x.sum()
+            pi = self._q
+        else:
+            pi = (1.0 - walk.damping) * x + walk.damping * walk.dangling_mass(x) * self._q
+            pi = pi / pi.sum()
         residual = walk.residual(pi)
         if not residual <= self.tol:
             raise NotConverged(
@@ -56,20 +63,32 @@ class BiCGSTAB(RealMethod):
 
     def _solve_forward(self, rhs: Array) -> Array:
         """Return A^-1 rhs, brought to sum zero along q."""
-        z = self._solve(rhs, self._forward, None, self._relative_to(rhs))
+        z = self._solve(rhs, self._forward, np.zeros_like(rhs), self._relative_to(rhs))
         return z - self._q * z.sum()
 
     def _solve_adjoint(self, rhs: Array) -> tuple[Array, Array]:
         """Return A^-T (rhs - (q^T rhs) 1), and P times this."""
         b = rhs - self._q @ rhs
-        lam = self._solve(b, self._transposed, None, self._relative_to(b))
+        lam = self._solve(b, self._transposed, np.zeros_like(b), self._relative_to(b))
         return lam, self.walk.transition.rmatvec(lam)
 
     @cached_property
     def _q(self) -> Array:
         walk = self.walk
-        y = self._solve(walk.u, self._forward, walk.u, lambda x: self.tol * abs(x.sum()))
+        y = self._solve_positive(walk.u, walk.u)
         return y / y.sum()
+
+    def _solve_positive(self, b: Array, x: Array) -> Array:
+        """Solve for a right-hand side without negative entries, from a guess.
+
+        First some steps of power iteration, scaled so that the residual sums to zero. Krylov's
+        space for equal entries is poor: they are an eigenvector of the transpose, which BiCGSTAB
+        takes its directions from, and it breaks down on walks that mix slowly.
+        """
+        for _ in range(_STEPS):
+            x = b + self.walk.damping * self.walk.transition.matvec(x)
+        x = x * (b.sum() / self._forward(x).sum())
+        return self._solve(b, self._forward, x, lambda x: self.tol * abs(x.sum()))
 
     def _forward(self, x: Array) -> Array:
         return x - self.walk.damping * self.walk.transition.matvec(x)
@@ -86,45 +105,50 @@ class BiCGSTAB(RealMethod):
         self,
         b: Array,
         product: Callable[[Array], Array],
-        start: Array | None,
+        x: Array,
         enough: Callable[[Array], float],
     ) -> Array:
         """Solve until the 1-norm of the residual is at most ``enough(x)``."""
+        random = np.random.default_rng(0)
         operator = LinearOperator((b.size, b.size), matvec=product, dtype=float)
-        x = np.zeros(b.size) if start is None else start
         left = b - product(x)
         size, since_best, most = float(np.abs(left).sum()), 0, self._limit
+        begun, guess = self._iterations, None
         for _ in range(_STARTS):
-            wanted = enough(x) if np.any(x) else 0.0
-            if size <= wanted or not size:
+            wanted = enough(x)
+            if size <= wanted:
                 return x
-            most = min(most, self._limit - self._iterations)
+            most = min(most, self._limit + begun - self._iterations)
             if since_best > _PATIENCE or most < 1:
                 break
-            # The 2-norm is at most the 1-norm; a tenth of what is wanted, but no more than halfway
-            # to rounding at once.
-            factor = max(0.1 * wanted / size, 1e-6) if wanted else 1e-6
+            # The 2-norm is at most the 1-norm; a tenth of what is wanted, but not as far as rounding
+            # at once.
+            factor = max(0.1 * wanted / size, _FACTOR)
             before = self._iterations
-            correction, _ = bicgstab(
-                operator,
-                # SciPy takes small numbers for a breakdown, whatever the right-hand side.
-                left / size,
-                rtol=factor / math.sqrt(b.size) if b.size > 1 else factor,
-                maxiter=most,
-                callback=self._count,
-            )
+            with np.errstate(all='ignore'):
+                correction, _ = bicgstab(
+                    operator,
+                    # SciPy takes small numbers for a breakdown, whatever the right-hand side.
+                    left / size,
+                    guess,
+                    rtol=factor / math.sqrt(b.size) if b.size > 1 else factor,
+                    maxiter=most,
+                    callback=self._count,
+                )
             correction = size * correction
             new_left = b - product(x + correction)
             new_size = float(np.abs(new_left).sum())
             if new_size < size:
                 x, left, size, since_best = x + correction, new_left, new_size, 0
             else:
-                # Close to rounding the recurrence can run away: not as far, the next time.
-                since_best, most = since_best + 1, (self._iterations - before) // 4
+                # The directions were poor, or close to rounding the recurrence has run away: from
+                # elsewhere, and not as far, the next time.
+                guess = random.uniform(-1.0, 1.0, b.size) / b.size
+                since_best, most = since_best + 1, (self._iterations - before) // 2
         raise NotConverged(
             size / max(float(np.abs(x).sum()), 1e-300),
             self.tol,
-            self._iterations,
+            self._iterations - begun,
             self.name,
             "raise max_iterations or tol, or use method='direct' on a graph of some thousand nodes",
         )

@@ -24,7 +24,8 @@ class GaussSeidel(RealMethod):
     """Solve with A = I - a P^T; the dangling nodes come back in as a rank-one update.
 
     The symbols are those of `Direct`. Where dangling nodes pass their mass to the personalization,
-    the scores are A^-1 v divided by its sum.
+    the scores are A^-1 v divided by its sum. With `wait`, a component is given up after so many
+    sweeps that will not be settled within the limit at the rate of these.
 
     Sources: A. Arasu, J. Novak, A. Tomkins, J. Tomlin, PageRank computation and the structure of
     the web, WWW 2002 (Gauss-Seidel, components in order); D. Gleich, PageRank beyond the web, SIAM
@@ -33,8 +34,11 @@ class GaussSeidel(RealMethod):
 
     name = 'gauss_seidel'
 
-    def __init__(self, walk: Walk, tol: float, max_iterations: int | None = None):
+    def __init__(
+        self, walk: Walk, tol: float, max_iterations: int | None = None, wait: int | None = None
+    ):
         super().__init__(walk, tol, max_iterations)
+        self._wait = wait
         self._pi: Array | None = None
 
     def _solve_scores(self, start: Array | None) -> tuple[Array, float, int, int]:
@@ -92,7 +96,8 @@ class GaussSeidel(RealMethod):
     def _solver(self) -> ComponentSolver:
         walk = self.walk
         limit = enough(walk, self.tol) if self.max_iterations is None else self.max_iterations
-        return ComponentSolver(walk.transition.kept(Weighed), float(walk.damping.real), limit)
+        weighed, damping = walk.transition.kept(Weighed), float(walk.damping.real)
+        return ComponentSolver(weighed, damping, limit, self._wait)
 
     @cached_property
     def _dangling(self) -> Array:
