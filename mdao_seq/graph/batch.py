@@ -46,7 +46,7 @@ def pagerank_batch(
         Where nodes without outgoing weight pass their mass to; None: as `personalization`.
     tol : float
         Largest 1-norm of each residual.
-    start : ndarray (n,) or None
+    start : ndarray (n,) or (points, n) or None
         Scores to start from; None: the first personalization.
     max_iterations : int or None
         None: what the damping may need.
@@ -73,7 +73,7 @@ def pagerank_batch(
     u = v if dangling is None else np.array([walk.u for walk in walks]).T
     changes, is_dangling = _changed_rows(graph, transition, weights)
     limit = Power(first, tol).max_iterations if max_iterations is None else max_iterations
-    x = np.repeat((first.v if start is None else start)[:, None], len(damping), axis=1)
+    x = np.broadcast_to(first.v if start is None else start, (len(damping), graph.n)).T.copy()
     x /= x.sum(axis=0)
     best, since_best, iterations = math.inf, 0, 0
     while iterations < limit:

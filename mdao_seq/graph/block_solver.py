@@ -34,8 +34,10 @@ class BlockSolver:
         self._u = np.empty(0) if u is None else u[self._order]
         self._q = np.empty(0)
 
-    def scores(self, v: Array, tol: float) -> tuple[Array, float, Effort]:
+    def scores(self, v: Array, start: Array, tol: float) -> tuple[Array, float, Effort]:
         """Return scores (k, n), the largest residual and the effort, for personalizations (k, n).
+
+        `start` (k, n) is what x, with A x = v, is first taken to be.
 
         Raises
         ------
@@ -43,11 +45,14 @@ class BlockSolver:
             If a component has not settled within the limit, or a residual stays above `tol`.
         """
         scores = np.empty_like(v)
-        blocks = [(v[k : k + WIDTH], scores[k : k + WIDTH]) for k in range(0, len(v), WIDTH)]
+        blocks = [
+            (v[k : k + WIDTH], start[k : k + WIDTH], scores[k : k + WIDTH])
+            for k in range(0, len(v), WIDTH)
+        ]
         self._settled_u(tol)
         half = (len(blocks) + 1) // 2
 
-        def solve(some: list[tuple[Array, Array]]) -> list[tuple[float, Effort]]:
+        def solve(some: list[tuple[Array, Array, Array]]) -> list[tuple[float, Effort]]:
             return [self._solve(*block, tol) for block in some]
 
         if len(blocks) == 1:
@@ -59,15 +64,11 @@ class BlockSolver:
         effort = Effort(0.0, sweeps, sum(effort.read for _, effort in found))
         return scores, max(residual for residual, _ in found), effort
 
-    def _solve(self, v: Array, scores: Array, tol: float) -> tuple[float, Effort]:
+    def _solve(self, v: Array, start: Array, scores: Array, tol: float) -> tuple[float, Effort]:
         """Set the scores (k, n), k at most `WIDTH`; return the largest residual and the effort."""
         system = self._solver.system
-        # By node in rows, then by place: whole rows are moved.
-        columns = np.empty((v.shape[1], WIDTH))
-        columns[:, : len(v)] = v.T
-        columns[:, len(v) :] = v[:1].T
-        b = columns[self._order]
-        x, own = b.copy(), columns
+        b, x = self._columns(v), self._columns(start)
+        own = np.empty_like(b)
         y = x * system.inv_sums[:, None]
         goal, sweeps, read = tol, 0, 0
         for _ in range(_REFINEMENTS):
@@ -85,6 +86,16 @@ class BlockSolver:
             goal *= 0.5 * tol / residual
             y[:] = x * system.inv_sums[:, None]
         raise NotConverged(residual, tol, sweeps, 'gauss_seidel', 'solve for one at a time')
+
+    def _columns(self, rows: Array) -> Array:
+        """Return vectors (k, n) as the columns of an array (n, WIDTH), ordered; the first fills up.
+
+        By node in rows, then by place: whole rows are moved.
+        """
+        columns = np.empty((rows.shape[1], WIDTH))
+        columns[:, : len(rows)] = rows.T
+        columns[:, len(rows) :] = rows[:1].T
+        return columns[self._order]
 
     def _settled_u(self, tol: float) -> None:
         """Solve A q = u, up to a factor, where dangling nodes have somewhere of their own."""

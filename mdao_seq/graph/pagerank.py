@@ -70,7 +70,7 @@ def pagerank(
         Probability of following an edge, in [0, 1).
     personalization : dict, array_like (n,) or (k, n), list of dict, or None
         Where the walk starts anew, by node or label or as an array; used divided by its sum. None:
-        every node alike. Several of them share each pass over the edges.
+        every node alike. Eight or more share each pass over the edges.
     dangling : dict, array_like (n,) or None
         Where nodes without outgoing weight pass their mass to; None: as `personalization`.
     tol : float
@@ -80,7 +80,7 @@ def pagerank(
         `mdao_seq.graph.methods`).
     weights : array_like (nnz,) or None
         Weights of the edges in the order of the pattern; None: the graph's own.
-    warm_start : array_like (n,) or None
+    warm_start : array_like (n,) or (k, n), or None
         Scores to start iterating from; 'direct' has no use for them.
     max_iterations : int or None
         None: as many as the contraction by the damping may need, at most 10 000.
@@ -134,12 +134,17 @@ def _solve_several(
     if not walks:
         raise InputError('personalization has shape (0, n): at least one is needed')
     _check(tol, max_iterations)
+    starts = None if warm_start is None else _starts(walks, np.asarray(warm_start))
     found = None
     if len(walks) >= WORTH_SHARING:
-        found = scores_together(walks, tol, method, max_iterations)
+        found = scores_together(walks, starts, tol, method, max_iterations)
     if found is not None:
         return PageRankResult(*found, f'{len(walks)} personalizations share the passes')
-    results = [solve(walk, tol, method, warm_start, max_iterations)[1] for walk in walks]
+    each_start = [None] * len(walks) if starts is None else starts
+    results = [
+        solve(walk, tol, method, start, max_iterations)[1]
+        for walk, start in zip(walks, each_start, strict=True)
+    ]
     return PageRankResult(
         np.array([result.scores for result in results]),
         max(result.residual for result in results),
@@ -148,6 +153,15 @@ def _solve_several(
         results[0].method,
         f'one by one; {results[0].reason}',
     )
+
+
+def _starts(walks: list[Walk], given: NDArray[Any]) -> NDArray[Any]:
+    given = given if given.ndim == 2 else np.array([given] * len(walks))
+    if len(given) != len(walks):
+        raise InputError(
+            f'warm_start has shape {given.shape}, but there are {len(walks)} personalizations'
+        )
+    return np.array([node_values(walks[0].graph, each, 'warm_start') for each in given])
 
 
 def solve(

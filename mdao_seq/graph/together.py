@@ -18,7 +18,7 @@ _SWEEPS = 300
 
 
 def scores_together(
-    walks: list[Walk], tol: float, method: str, max_iterations: int | None
+    walks: list[Walk], starts: Array | None, tol: float, method: str, max_iterations: int | None
 ) -> tuple[Array, float, int, int, str] | None:
     """Return the scores of walks that differ in where they start anew alone.
 
@@ -26,6 +26,8 @@ def scores_together(
     ----------
     walks : list of Walk
         With the same transition, damping and dangling distribution, if they have one of their own.
+    starts : ndarray (walks, n) or None
+        Scores to start from.
     tol, method, max_iterations
         As of `pagerank`.
 
@@ -40,14 +42,14 @@ def scores_together(
         return None
     try:
         if method != 'power' and has_sweeps:
-            return _by_sweeps(walks, tol, max_iterations or _SWEEPS)
-        return None if method == 'gauss_seidel' else _by_power(walks, tol, max_iterations)
+            return _by_sweeps(walks, starts, tol, max_iterations or _SWEEPS)
+        return None if method == 'gauss_seidel' else _by_power(walks, starts, tol, max_iterations)
     except NotConverged:
         return None
 
 
 def _by_power(
-    walks: list[Walk], tol: float, max_iterations: int | None
+    walks: list[Walk], starts: Array | None, tol: float, max_iterations: int | None
 ) -> tuple[Array, float, int, int, str]:
     first, count = walks[0], len(walks)
     weights = first.transition.weights
@@ -58,19 +60,24 @@ def _by_power(
         np.array([walk.v for walk in walks]),
         np.array([walk.u for walk in walks]),
         tol=tol,
+        start=starts,
         max_iterations=max_iterations,
     )
     residual = max(walk.residual(x) for walk, x in zip(walks, scores, strict=True))
     return scores, residual, iterations, iterations, 'power'
 
 
-def _by_sweeps(walks: list[Walk], tol: float, limit: int) -> tuple[Array, float, int, int, str]:
+def _by_sweeps(
+    walks: list[Walk], starts: Array | None, tol: float, limit: int
+) -> tuple[Array, float, int, int, str]:
     from mdao_seq.graph.block_solver import BlockSolver
     from mdao_seq.graph.weighed import Weighed
 
     first = walks[0]
     weighed, u = first.transition.kept(Weighed), None if first.u is first.v else first.u
     solver = BlockSolver(weighed, float(first.damping.real), u, limit)
-    scores, residual, effort = solver.scores(np.array([walk.v for walk in walks]), tol)
+    v = np.array([walk.v for walk in walks])
+    x = v if starts is None else [walk.unscaled(x) for walk, x in zip(walks, starts, strict=True)]
+    scores, residual, effort = solver.scores(v, np.asarray(x), tol)
     passes = -(-effort.read // max(1, weighed.structure.sources.size))
     return scores, residual, effort.sweeps, passes, 'gauss_seidel'

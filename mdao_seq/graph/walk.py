@@ -91,6 +91,15 @@ class Walk:
         result[self.transition.dangling] += self.u @ y
         return result
 
+    def unscaled(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """Return x, with x - a P^T x = v, that these scores are x / sum(x) of; u is v.
+
+        The sum of the equation is ``(1 - a) sum(x) + a d^T x = 1``.
+        """
+        pi = scores / scores.sum()
+        unscaled: NDArray[Any] = pi / (1.0 - self.damping + self.damping * self.dangling_mass(pi))
+        return unscaled
+
     def step(self, x: NDArray[Any]) -> NDArray[Any]:
         """Return where x (n,), of sum 1, is after one step of the walk."""
         return self.damping * self.follow(x) + (1.0 - self.damping) * self.v

@@ -123,6 +123,20 @@ def test_residual_is_that_of_the_scores(method):
     assert result.residual <= 1e-6
 
 
+@each_method
+@pytest.mark.parametrize('dangling', [None, {1: 2.0, 7: 1.0}])
+def test_scores_of_before_are_a_start(method, dangling):
+    graph = random_graph(n=200, edges=600)
+    options = {'method': method, 'dangling': dangling}
+    cold = pagerank(graph, **options)
+    again = pagerank(graph, warm_start=7.0 * cold.scores, **options)
+    near = pagerank(graph, weights=1.001 * graph.weights, warm_start=cold.scores, **options)
+    np.testing.assert_allclose(again.scores, cold.scores, rtol=1e-8)
+    if method != 'direct' and dangling is None:
+        assert again.iterations <= 1
+        assert near.iterations <= max(1, cold.iterations // 2)
+
+
 def test_power_counts_its_passes_and_warm_starts():
     graph = random_graph()
     cold = pagerank(graph, method='power')

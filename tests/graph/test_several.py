@@ -37,6 +37,21 @@ def test_they_share_the_passes():
     assert together.passes <= 1.5 * alone.passes
 
 
+@pytest.mark.parametrize('count', [3, 8, 17])
+@pytest.mark.parametrize('method', ['auto', 'power'])
+def test_scores_of_before_are_starts(count, method):
+    graph = random_graph(n=1200, edges=6000)
+    p = np.random.default_rng(0).uniform(size=(count, graph.n))
+    cold = pagerank(graph, personalization=p, method=method)
+    again = pagerank(graph, personalization=p, method=method, warm_start=cold.scores)
+    assert again.iterations <= 1
+    np.testing.assert_allclose(again.scores, cold.scores, atol=1e-10)
+    near = pagerank(graph, personalization=p, method=method, warm_start=cold.scores[0])
+    np.testing.assert_allclose(near.scores, cold.scores, atol=1e-9)
+    with pytest.raises(InputError, match=rf'warm_start has shape \(2, 1200\), but .* {count} '):
+        pagerank(graph, personalization=p, warm_start=cold.scores[:2])
+
+
 def test_by_label_and_where_only_single_solves_converge():
     graph = Graph.from_edges(list('aabbc'), list('bcacb'))
     found = pagerank(graph, 0.999999, [{'a': 1.0}, {'b': 2.0, 'c': 1.0}], max_iterations=3)

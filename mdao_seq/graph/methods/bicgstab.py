@@ -47,7 +47,7 @@ class BiCGSTAB(RealMethod):
         """Solve until the computed residual is at most the tolerance."""
         walk = self.walk
         self._iterations = 0
-        x = self._solve_positive(walk.v, walk.v if start is None else start)
+        x = self._solve_positive(walk.v, walk.v if start is None else walk.unscaled(start))
         if walk.u is walk.v:
             self._q = x / x.sum()
             pi = self._q
@@ -121,7 +121,7 @@ class BiCGSTAB(RealMethod):
             most = min(most, self._limit + begun - self._iterations)
             if since_best > _PATIENCE or most < 1:
                 break
-            # The 2-norm is at most the 1-norm; a tenth of what is wanted, but not as far as rounding
+            # The 2-norm is at most the 1-norm; a tenth of what is wanted, but not down to rounding
             # at once.
             factor = max(0.1 * wanted / size, _FACTOR)
             before = self._iterations

@@ -46,7 +46,7 @@ class GaussSeidel(RealMethod):
         walk, solver = self.walk, self._solver
         v = self._ordered(walk.v)
         u = v if walk.u is walk.v else self._ordered(walk.u)
-        x = v.copy() if start is None else self._ordered(start)
+        x = v.copy() if start is None else self._ordered(walk.unscaled(start))
         y = x if walk.u is walk.v else x.copy()
         tol, sweeps, read = self.tol, 0, 0
         for _ in range(_REFINEMENTS):
