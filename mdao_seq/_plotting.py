@@ -16,5 +16,5 @@ def axes(ax: Any, size: tuple[float, float]) -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError(f"{error}: pip install 'mdao_seq[plot]'") from error
+        raise ImportError(f'{error}: pip install matplotlib networkx') from error
     return plt.figure(figsize=size, layout='constrained').add_subplot()

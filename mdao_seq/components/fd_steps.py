@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from fnmatch import filter as matching
 
+from mdao_seq.differences.declaration import Declaration
+
 
 def declare_fd_steps(options, others):
     """Declare the option; `others` says what the default is."""
@@ -44,7 +46,7 @@ def declare_differences(comp, defaults):
     Raises
     ------
     ValueError
-        If `fd_steps` names no output or input that there is.
+        If `fd_steps` names no output or input that there is, or a step that cannot be taken.
     """
     for wrt, settings in defaults.items():
         comp.declare_partials('*', wrt, method='fd', **settings)
@@ -54,4 +56,9 @@ def declare_differences(comp, defaults):
         for pattern in [wrt] if isinstance(wrt, str) else wrt:
             # What matches nothing is handed on: declare_partials has its words for it.
             for name in matching(defaults, pattern) or [pattern]:
-                comp.declare_partials(of, name, method='fd', **defaults.get(name, {}) | own)
+                settings = {'method': 'fd'} | defaults.get(name, {}) | own
+                try:
+                    Declaration(of, name, **settings)
+                except (TypeError, ValueError) as error:
+                    raise ValueError(f'{comp.msginfo}: fd_steps[{key!r}]: {error}') from None
+                comp.declare_partials(of, name, **settings)

@@ -20,7 +20,7 @@ from mdao_seq.graph.distribution import node_values
 from mdao_seq.graph.edge_groups import EdgeGroups
 from mdao_seq.graph.errors import InputError, NotConverged, NotDifferentiable
 from mdao_seq.graph.readout import Readout, nodes_of
-from mdao_seq.graph.sensitivity import linearize_walk
+from mdao_seq.graph.sensitivity import all_zero, linearize_walk
 from mdao_seq.graph.transition import Transition
 from mdao_seq.graph.walk import Walk
 
@@ -72,6 +72,7 @@ class PageRankComp(om.ExplicitComponent):
     def initialize(self):
         """Declare the options."""
         declare_pagerank_options(self.options)
+        self._solved = None
 
     def setup(self):
         """Declare inputs and outputs."""
@@ -84,6 +85,7 @@ class PageRankComp(om.ExplicitComponent):
         except InputError as error:
             raise ValueError(f'{self.msginfo}: {error}') from None
         self._solved_at = self._solved = None
+        self._zero_rows = np.empty(0, int)
         self._transition = Transition.of(graph)
         self.matrix_free = options['partials'] == 'matrix_free'
         if options['partials'] == 'fd':
@@ -110,9 +112,10 @@ class PageRankComp(om.ExplicitComponent):
         values = {'weights': graph.weights, 'damping': np.array([float(options['damping'])])}
         edge_groups = None
         if options['edge_groups'] is not None:
+            if 'weights' not in options['inputs']:
+                raise InputError("edge_groups are without use where 'weights' is not among inputs")
             edge_groups = EdgeGroups(graph, options['edge_groups'])
-            if 'weights' in options['inputs']:
-                values['weights'] = np.ones(len(edge_groups.names))
+            values['weights'] = np.ones(len(edge_groups.names))
         values['personalization'] = np.full(graph.n, 1.0 / graph.n)
         if options['personalization'] is not None:
             values['personalization'] = node_values(
@@ -123,6 +126,11 @@ class PageRankComp(om.ExplicitComponent):
         elif 'dangling' in options['inputs']:
             values['dangling'] = values['personalization']
         return PageRankVariables(values, options['inputs'], edge_groups, readout)
+
+    @property
+    def result(self):
+        """The `PageRankResult` of the last run: method, iterations, residual; None before it."""
+        return None if self._solved is None else self._solved.result
 
     def setup_partials(self):
         """Declare entries, or differences; matrix-free there is nothing to declare."""
@@ -138,33 +146,44 @@ class PageRankComp(om.ExplicitComponent):
 
     def compute_batch(self, inputs, outputs):
         """Solve at many points, which share each pass over the edges."""
-        scores = None
-        if not any(np.iscomplexobj(value) for value in inputs.values()):
-            scores = self._solved_together(inputs)
-        for k in range(len(next(iter(outputs.values())))):
+        with self._failing():
+            arguments = self._variables.batch(inputs)
+            arguments['weights'] = self._without_new_rows(arguments['weights'])
+            found = self._solved_together(arguments)
+        for k, scores in enumerate(found):
             row = {name: value[k] for name, value in outputs.items()}
-            if scores is not None:
-                self._put(scores[k], row)
-            else:
-                self.compute({name: value[k] for name, value in inputs.items()}, row)
+            self._put(scores, row)
             for name, value in row.items():
                 outputs[name][k] = value
 
-    def _solved_together(self, inputs):
-        """Return the scores at many points; None where power iteration does not get there."""
+    def _without_new_rows(self, weights):
+        """Keep a difference from giving weight to a node that has none: the scores jump there."""
+        if not self.under_approx or not self._zero_rows.size:
+            return weights
+        is_new = np.isin(self.options['graph'].src, self._zero_rows)
+        if not np.any(weights[..., is_new]):
+            return weights
+        if not self.options['allow_zero_rows']:
+            raise all_zero(self.options['graph'], self._zero_rows)
+        return np.where(is_new, 0.0, weights)
+
+    def _solved_together(self, arguments):
+        """Return the scores at many points, one by one where power iteration does not get there."""
         options = self.options
         try:
-            return pagerank_batch(
-                options['graph'],
-                **self._variables.batch(inputs),
-                tol=options['tol'],
-                start=self._last_scores(),
-                max_iterations=options['max_iterations'],
-            )[0]
-        except InputError as error:
-            raise om.AnalysisError(f'{self.msginfo}: {error}') from error
+            if not any(np.iscomplexobj(value) for value in arguments.values()):
+                return pagerank_batch(
+                    options['graph'],
+                    **arguments,
+                    tol=options['tol'],
+                    start=self._last_scores(),
+                    max_iterations=options['max_iterations'],
+                )[0]
         except NotConverged:
-            return None
+            pass
+        names, values = zip(*arguments.items(), strict=True)
+        points = zip(*values, strict=True)
+        return [self._solve(**dict(zip(names, at, strict=True))).result.scores for at in points]
 
     def _put(self, scores, outputs):
         variables = self._variables
@@ -202,36 +221,38 @@ class PageRankComp(om.ExplicitComponent):
 
     @contextmanager
     def _failing(self):
-        """Raise as OpenMDAO knows it what a solve for derivatives raises."""
+        """Raise as OpenMDAO knows it what a solve raises."""
         try:
             yield
-        except (NotConverged, NotDifferentiable) as error:
+        except (InputError, NotConverged, NotDifferentiable) as error:
             raise om.AnalysisError(f'{self.msginfo}: {error}') from error
 
     def _linearized(self, inputs):
         """Return the solution at `inputs`, made once for each input point."""
         values = self._variables.flat_inputs.get(inputs)
         if self._solved_at is None or not np.array_equal(values, self._solved_at):
-            options, start = self.options, self._last_scores()
             self._solved_at, at = None, np.array(values)
-            try:
-                walk = self._walk(**self._variables.point(at))
-                self._solved = linearize_walk(
-                    walk,
-                    options['tol'],
-                    options['method'],
-                    start,
-                    options['max_iterations'],
-                    options['allow_zero_rows'],
-                )
-            except (InputError, NotConverged) as error:
-                raise om.AnalysisError(f'{self.msginfo}: {error}') from error
+            with self._failing():
+                self._solved = self._solve(**self._variables.point(at))
             self._solved_at = at
+            if not self.under_approx:
+                self._zero_rows = self._transition.zero_rows
         return self._solved
+
+    def _solve(self, **arguments):
+        options = self.options
+        return linearize_walk(
+            self._walk(**arguments),
+            options['tol'],
+            options['method'],
+            self._last_scores(),
+            options['max_iterations'],
+            options['allow_zero_rows'],
+        )
 
     def _walk(self, weights, damping, personalization, dangling=None):
         """Return the walk; what is prepared for weights serves until they change."""
-        last = self._transition.weights
+        weights, last = self._without_new_rows(weights), self._transition.weights
         same = weights is last or (weights.dtype == last.dtype and np.array_equal(weights, last))
         if not same:
             self._transition = Transition(self.options['graph'], weights)

@@ -1,5 +1,7 @@
 """The options of `PageRankComp`."""
 
+from numbers import Integral
+
 from mdao_seq.components.fd_steps import declare_fd_steps
 from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.methods import METHODS
@@ -77,7 +79,7 @@ def declare_pagerank_options(options):
     )
     options.declare(
         'max_iterations',
-        types=int,
+        types=Integral,
         default=None,
         lower=1,
         allow_none=True,

@@ -20,7 +20,8 @@ class RankEntropyComp(RankMeasureComp):
     Raises
     ------
     openmdao.api.AnalysisError
-        If the scores do not have a sum above zero, or derivatives are asked for where one is zero.
+        If a score is negative or not finite, or their sum is not above zero, or derivatives are
+        asked for where one is zero.
     """
 
     output = 'entropy'

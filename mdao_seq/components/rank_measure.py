@@ -1,5 +1,7 @@
 """What components that judge a ranking have in common."""
 
+from numbers import Integral
+
 import numpy as np
 import openmdao.api as om
 
@@ -24,7 +26,7 @@ class RankMeasureComp(om.ExplicitComponent):
         )
         self.options.declare(
             'n',
-            types=int,
+            types=Integral,
             default=None,
             allow_none=True,
             lower=2,
@@ -36,7 +38,11 @@ class RankMeasureComp(om.ExplicitComponent):
         graph, n = self.options['graph'], self.options['n']
         if n is None and graph is None:
             raise ValueError(f'{self.msginfo}: neither graph nor n is given: how many scores?')
-        self.size = graph.n if n is None else n
+        if n is not None and graph is not None and n != graph.n:
+            raise ValueError(
+                f'{self.msginfo}: n = {n}, but the graph has {graph.n} nodes: leave one of them out'
+            )
+        self.size = graph.n if n is None else int(n)
         if self.size < 2:
             raise ValueError(f'{self.msginfo}: {self.size} scores: at least two are needed')
         self.add_input('rank', val=np.full(self.size, 1.0 / self.size), desc='scores')
@@ -74,8 +80,8 @@ class RankMeasureComp(om.ExplicitComponent):
     def node(self, label):
         """Return the place of a score, by label or number of the node."""
         graph = self.options['graph']
-        if graph is not None and self.size == graph.n:
+        if graph is not None:
             return graph.node(label)
-        if not 0 <= label < self.size:
-            raise InputError(f'unknown node {label!r}: there are {self.size} scores')
+        if not (isinstance(label, Integral) and 0 <= label < self.size):
+            raise InputError(f'unknown node {label!r}: there are {self.size} scores, from 0')
         return int(label)

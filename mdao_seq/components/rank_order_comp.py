@@ -1,7 +1,5 @@
 """Who stays ahead of whom in a ranking."""
 
-from collections.abc import Hashable
-
 import numpy as np
 
 from mdao_seq.components.rank_measure import RankMeasureComp
@@ -64,15 +62,20 @@ class RankOrderConstraintComp(RankMeasureComp):
             if pair[1] is None:
                 behind = np.delete(np.arange(self.size), ahead)
             else:
-                several = isinstance(pair[1], list | tuple | set | np.ndarray)
-                is_node = isinstance(pair[1], Hashable) and not several
-                behind = np.array([self.node(b) for b in ([pair[1]] if is_node else pair[1])])
+                behind = np.array([self.node(b) for b in self._several(pair[1])])
             if not behind.size or ahead in behind:
                 raise InputError(f'pairs has {pair!r}: a node cannot be ahead of itself or nobody')
             self._pairs.append((ahead, behind))
         if not self._pairs:
             raise InputError('pairs is empty: at least one is needed')
         return len(self._pairs)
+
+    def _several(self, behind):
+        """Return the nodes of a pair's second half, which may be one; its label may be a tuple."""
+        graph = self.options['graph']
+        is_node = graph is not None and behind in graph
+        several = isinstance(behind, list | tuple | set | np.ndarray)
+        return behind if several and not is_node else [behind]
 
     def measured(self, scores):
         """Return the margins and their gradients."""

@@ -1,5 +1,6 @@
 """The options of `RNNComp`."""
 
+from numbers import Integral
 from pathlib import Path
 
 from mdao_seq.components.fd_steps import declare_fd_steps
@@ -17,12 +18,12 @@ def declare_rnn_options(options):
     )
     options.declare(
         'batch_size',
-        types=int,
+        types=Integral,
         default=1,
         lower=1,
         desc='Sequences that run side by side through the same network.',
     )
-    options.declare('seq_len', types=int, lower=1, desc='Time steps in a sequence.')
+    options.declare('seq_len', types=Integral, lower=1, desc='Time steps in a sequence.')
     options.declare(
         'lengths',
         default=None,
@@ -64,7 +65,7 @@ def declare_rnn_options(options):
     declare_fd_steps(options, 'central, 1e-5 standard deviations of the input')
     options.declare(
         'num_steps',
-        types=int,
+        types=Integral,
         default=None,
         allow_none=True,
         lower=1,

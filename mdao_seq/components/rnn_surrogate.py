@@ -1,5 +1,7 @@
 """A recurrent network as a surrogate model of OpenMDAO's MetaModelUnStructuredComp."""
 
+from numbers import Integral
+
 import numpy as np
 import openmdao.api as om
 
@@ -36,7 +38,7 @@ class RNNSurrogate(om.SurrogateModel):
     def _declare_options(self):
         """Declare the options."""
         declare = self.options.declare
-        declare('seq_len', types=int, lower=1, desc='Time steps in a sequence.')
+        declare('seq_len', types=Integral, lower=1, desc='Time steps in a sequence.')
         declare(
             'input_sizes',
             default=None,
@@ -46,10 +48,10 @@ class RNNSurrogate(om.SurrogateModel):
             'as fit, then scalars.',
         )
         declare('cell', default='lstm', desc='As of SequenceModel.')
-        declare('hidden_size', default=16, types=int, desc='As of SequenceModel.')
-        declare('num_layers', default=1, types=int, desc='As of SequenceModel.')
+        declare('hidden_size', default=16, types=Integral, desc='As of SequenceModel.')
+        declare('num_layers', default=1, types=Integral, desc='As of SequenceModel.')
         declare('time_scale', default=None, allow_none=True, desc='As of SequenceModel.')
-        declare('seed', default=0, types=int, desc='Seeds the initial weights and the training.')
+        declare('seed', default=0, types=Integral, desc='Of the initial weights and the training.')
         declare('fit', default={}, types=dict, desc='Settings of SequenceModel.fit.')
 
     def __init__(self, **kwargs):

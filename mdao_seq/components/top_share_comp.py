@@ -1,5 +1,9 @@
 """How much of a ranking the first few hold."""
 
+from numbers import Integral
+
+import numpy as np
+
 from mdao_seq.components.rank_measure import RankMeasureComp
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.measures import top_share
@@ -8,8 +12,9 @@ from mdao_seq.graph.measures import top_share
 class TopShareComp(RankMeasureComp):
     """The share that the k highest scores hold of the sum of all.
 
-    Smooth where nodes change places (see `mdao_seq.graph.measures.top_share`), and never below the
-    true share.
+    Smooth where nodes change places, and never below the true share, nor above it by more than
+    ``smoothing * H(k / n)``, H(p) = -p log p - (1 - p) log(1 - p), which is at most 0.69 (see
+    `mdao_seq.graph.measures.top_share`).
 
     Inputs
     ------
@@ -19,12 +24,12 @@ class TopShareComp(RankMeasureComp):
     Outputs
     -------
     top_share : (1,)
-        Between k / n and 1, dimensionless.
+        From k / n to 1, and what the smoothing adds, dimensionless.
 
     Raises
     ------
     openmdao.api.AnalysisError
-        If the scores do not have a sum above zero.
+        If a score is negative or not finite, or their sum is not above zero.
     ValueError
         If an option is wrong.
     """
@@ -34,7 +39,7 @@ class TopShareComp(RankMeasureComp):
     def initialize(self):
         """Declare the options."""
         super().initialize()
-        self.options.declare('k', types=int, lower=1, desc='How many are the first, below n.')
+        self.options.declare('k', types=Integral, lower=1, desc='How many are the first, below n.')
         self.options.declare(
             'smoothing',
             types=(int, float),
@@ -48,6 +53,8 @@ class TopShareComp(RankMeasureComp):
         """Check k; return the shape of the output."""
         if self.options['k'] >= self.size:
             raise InputError(f'k = {self.options["k"]}: must be below the {self.size} scores')
+        if not self.options['smoothing'] < np.inf:
+            raise InputError(f'smoothing = {self.options["smoothing"]}: must be finite')
         return 1
 
     def measured(self, scores):

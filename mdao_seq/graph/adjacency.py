@@ -8,8 +8,11 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from mdao_seq.graph.arrays import as_numbers
+from mdao_seq.graph.ends import checked_labels, ends_array
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.graph import Graph
 
@@ -70,8 +73,12 @@ class FlowAdjacency:
             raise InputError(
                 f'smoothing = {smoothing}: must be above zero, in the unit of the flows'
             )
-        source, target = np.asarray(src), np.asarray(dst)
-        if source.shape == target.shape and np.any(own := source == target):
+        source, target = ends_array(src), ends_array(dst)
+        if source.shape != target.shape:
+            raise InputError(
+                f'src has shape {source.shape} and dst {target.shape}: both must be (links,)'
+            )
+        if np.any(own := source == target):
             link = int(np.argmax(own))
             raise InputError(f'link {link} leads from {source[link]!r} to itself')
         self.smoothing = smoothing
@@ -83,6 +90,7 @@ class FlowAdjacency:
 
     def weights(self, values: Array) -> Array:
         """Return the weights (nnz,) for flows (links,)."""
+        values = as_numbers(values, 'flows')
         size = np.sqrt(values**2 + self.smoothing**2)
         # The smaller of both as s^2 / (4 * the larger): what cancels would cost its digits.
         larger = 0.5 * (size + np.where(values.real < 0, -values, values))
@@ -100,8 +108,9 @@ class FlowAdjacency:
 class SimilarityAdjacency:
     """Similarities of pairs: each pair above a threshold is joined in both directions.
 
-    With s_ij the similarity, t the threshold and w the smoothing, both edges of the pair weigh
+    With s_ij the similarity, t the threshold and w the smoothing, the edge i to j weighs
     ``w log(1 + exp((s_ij - t) / w))``: s_ij - t well above the threshold, nothing well below.
+    The edge back has s_ji.
 
     Parameters
     ----------
@@ -117,7 +126,8 @@ class SimilarityAdjacency:
     Raises
     ------
     InputError
-        If the smoothing is not above zero, or there are fewer than two items.
+        If the smoothing is not above zero, the threshold not finite, there are fewer than two
+        items, or their labels are too few or not distinct.
     """
 
     name = 'similarities'
@@ -134,21 +144,20 @@ class SimilarityAdjacency:
             raise InputError(f'n = {n}: there must be at least two items, or their labels')
         if not 0 < smoothing < np.inf:
             raise InputError(f'smoothing = {smoothing}: must be above zero')
+        if not np.isfinite(threshold):
+            raise InputError(f'threshold = {threshold}: must be finite')
+        names = checked_labels(labels)
+        if names is not None and len(names) != n:
+            raise InputError(f'{len(names)} labels for n={n} items')
         self.threshold, self.smoothing = threshold, smoothing
         pairs = np.flatnonzero(~np.eye(n, dtype=bool))
-        numbered = Graph.from_edges(pairs // n, pairs % n, n=n)
-        self.graph = (
-            numbered
-            if labels is None
-            else Graph(
-                n, numbered.indptr, numbered.dst, numbered.weights, numbered.edge_map, tuple(labels)
-            )
-        )
+        self.graph = Graph.from_edges(pairs // n, pairs % n, n=n, labels=names)
         self.size = n * n
         self.rows, self.cols = np.arange(pairs.size), pairs
 
     def weights(self, values: Array) -> Array:
         """Return the weights (n (n - 1),) for similarities (n * n,), row by row."""
+        values = as_numbers(values, 'similarities').ravel()
         above = (values[self.cols] - self.threshold) / self.smoothing
         return self.smoothing * _softplus(above)
 
@@ -200,9 +209,19 @@ class DesignStructureAdjacency:
             )
         if toward not in ('dependencies', 'dependents'):
             raise InputError(f"toward = {toward!r}: must be 'dependencies' or 'dependents'")
-        marks = Graph.from_scipy(dsm, labels)
-        off = marks.src != marks.dst
-        i, j, strengths = marks.src[off], marks.dst[off], marks.weights[off]
+        entries = sp.coo_array(dsm if sp.issparse(dsm) else as_numbers(dsm, 'dsm'))
+        if entries.ndim != 2 or entries.shape[0] != entries.shape[1]:
+            raise InputError(f'dsm has shape {entries.shape}: it must be square, (n, n)')
+        # The diagonal is blank in some matrices and full in others: it says nothing.
+        off = entries.row != entries.col
+        i, j, strengths = entries.row[off], entries.col[off], entries.data[off]
+        if np.any(bad := ~((strengths >= 0) & np.isfinite(strengths))):
+            k = int(np.argmax(bad))
+            raise InputError(
+                f'dsm[{i[k]}, {j[k]}] = {strengths[k]}: must be finite and not negative'
+            )
+        marks = Graph.from_edges(i, j, strengths, n=entries.shape[0], labels=labels)
+        i, j, strengths = marks.src, marks.dst, marks.weights
         if not i.size:
             raise InputError('dsm has no marks off its diagonal')
         if (convention == 'inputs in rows') != (toward == 'dependencies'):
@@ -217,7 +236,7 @@ class DesignStructureAdjacency:
 
     def weights(self, values: Array) -> Array:
         """Return the weights (nnz,) for strengths (marks,), row by row of the matrix."""
-        return _summed(self, values)
+        return _summed(self, as_numbers(values, 'marks'))
 
     def slopes(self, values: Array) -> Array:
         """Return their derivatives by strength: one."""

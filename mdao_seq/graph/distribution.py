@@ -6,10 +6,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mdao_seq.graph.arrays import as_numbers
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.graph import Graph
 
 NodeValues = Mapping[Hashable, float] | ArrayLike
+
+
+def named_node(graph: Graph, label: Hashable, name: str) -> int:
+    """Return a node's number; an error says what it was asked for, by `name`."""
+    try:
+        return graph.node(label)
+    except (InputError, TypeError) as error:
+        raise InputError(f'{name}: {error}') from None
 
 
 def node_values(graph: Graph, values: NodeValues, name: str) -> NDArray[Any]:
@@ -36,12 +45,11 @@ def node_values(graph: Graph, values: NodeValues, name: str) -> NDArray[Any]:
         zero.
     """
     if isinstance(values, Mapping):
-        array: NDArray[Any] = np.zeros(graph.n)
-        for label, value in values.items():
-            array[graph.node(label)] = value
+        given = as_numbers(list(values.values()), name)
+        array = np.zeros(graph.n, given.dtype)
+        array[[named_node(graph, label, name) for label in values]] = given
     else:
-        array = np.asarray(values)
-        array = array if array.dtype.kind == 'c' else array.astype(float)
+        array = as_numbers(values, name)
     if array.shape != (graph.n,):
         raise InputError(
             f'{name} has shape {array.shape}, but the graph has {graph.n} nodes: ({graph.n},)'

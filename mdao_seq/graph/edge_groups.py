@@ -44,7 +44,7 @@ class EdgeGroups:
             self.names: tuple[Any, ...] = tuple(groups)
             for number, (name, edges) in enumerate(groups.items()):
                 for edge in edges:
-                    e = _edge_number(graph, edge)
+                    e = _edge_number(graph, edge, name)
                     if group[e] >= 0:
                         raise InputError(
                             f'edge_groups: edge {e} ({graph.edge_name(e)}) is in '
@@ -70,7 +70,19 @@ class EdgeGroups:
         self._fixed = np.where(group < 0, graph.weights, 0.0)
 
     def weights(self, factors: Array) -> Array:
-        """Return the weights (nnz,) for these factors (groups,)."""
+        """Return the weights (nnz,) for these factors (groups,).
+
+        Raises
+        ------
+        InputError
+            If a factor is negative or not finite.
+        """
+        if np.any(bad := ~((np.real(factors) >= 0) & np.isfinite(factors))):
+            k = int(np.argmax(bad))
+            raise InputError(
+                f'factor {k} = {factors[k]} (of the edge group {self.names[k]!r}): must be finite '
+                'and not negative'
+            )
         return self.change(factors) + self._fixed
 
     def change(self, factors: Array) -> Array:
@@ -82,10 +94,16 @@ class EdgeGroups:
         return self._matrix.T @ bar  # type: ignore[no-any-return]
 
 
-def _edge_number(graph: Graph, edge: Any) -> int:
-    if not isinstance(edge, int | np.integer):
-        src, dst = edge
-        return graph.edge(src, dst)
-    if not 0 <= edge < graph.nnz:
-        raise InputError(f'edge_groups: there is no edge {edge}; the graph has {graph.nnz}')
-    return int(edge)
+def _edge_number(graph: Graph, edge: Any, name: Any) -> int:
+    if isinstance(edge, int | np.integer):
+        if not 0 <= edge < graph.nnz:
+            raise InputError(f'edge_groups: there is no edge {edge}; the graph has {graph.nnz}')
+        return int(edge)
+    if isinstance(edge, str) or np.shape(edge)[:1] != (2,):
+        raise InputError(
+            f'edge_groups[{name!r}] has {edge!r}: an edge is its number, or a pair (src, dst)'
+        )
+    try:
+        return graph.edge(*edge)
+    except InputError as error:
+        raise InputError(f'edge_groups[{name!r}]: {error}') from None

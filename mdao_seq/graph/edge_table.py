@@ -1,6 +1,7 @@
 """Edges from a table in a text file."""
 
-from itertools import islice
+import re
+from collections.abc import Iterator
 from os import PathLike
 from typing import Any
 
@@ -19,50 +20,72 @@ def read_edges(
     delimiter: str | None,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
     """Return the columns of a table: ends, and weights if asked for; see `Graph.from_csv`."""
+    table = _Table(path, delimiter)
     source, target, weight = columns
-    wanted = [source, target] if weight is None else [source, target, weight]
-    with DataSource(None).open(str(path), 'rt', encoding='utf-8') as lines:
-        skipped, places = _places(path, lines, wanted, delimiter)
-
-    def column(numbers: list[int], dtype: type) -> NDArray[Any]:
-        return np.loadtxt(
-            path,
-            dtype=dtype,
-            delimiter=delimiter,
-            skiprows=skipped,
-            usecols=numbers,
-            quotechar='"',
-            ndmin=2,
-            encoding='utf-8',
-        )
-
+    first, second, *third = table.places([c for c in (source, target, weight) if c is not None])
     try:
-        try:
-            ends = column(places[:2], np.int64)
-        except ValueError:
-            ends = np.char.strip(column(places[:2], str))
-        weights = None if weight is None else column(places[2:], float)[:, 0]
-    except ValueError as error:
-        raise InputError(f'{path}: {error}') from None
+        ends = table.read([first, second], np.int64)
+    except InputError:
+        ends = np.char.strip(table.read([first, second], str))
+    weights = table.read(third, float)[:, 0] if third else None
     return ends[:, 0], ends[:, 1], weights
 
 
-def _places(
-    path: str | PathLike[str], lines: Any, wanted: list[Column], delimiter: str | None
-) -> tuple[int, list[int]]:
-    """Return how many lines come before the table, and the numbers of the columns."""
-    named = [column for column in wanted if isinstance(column, str)]
-    if not named:
-        return 0, [int(column) for column in wanted]
-    before, line = next(
-        ((i, line) for i, line in enumerate(islice(lines, 1000)) if line[:1] not in ('#', '\n')),
-        (0, ''),
-    )
-    names = [name.strip().strip('"') for name in line.split(delimiter)]
-    for column in named:
-        if column not in names:
-            raise InputError(
-                f'{path}: there is no column {column!r} in its first line, which has {names}; name '
-                'columns by number if the table has no line of names'
+class _Table:
+    """Lines that are neither blank nor begin with ``#``; the first may have names of columns."""
+
+    def __init__(self, path: str | PathLike[str], delimiter: str | None):
+        self._path, self._delimiter = path, delimiter
+        self._has_names = False
+        self._line = 0
+
+    def _lines(self) -> Iterator[str]:
+        # The byte order mark that spreadsheets write is no part of the first name.
+        with DataSource(None).open(str(self._path), 'rt', encoding='utf-8-sig') as file:
+            is_before = self._has_names
+            for self._line, line in enumerate(file, 1):
+                if line.strip() and line[0] != '#':
+                    if not is_before:
+                        yield line
+                    is_before = False
+
+    def places(self, wanted: list[Column]) -> list[int]:
+        """Return the numbers of columns, by name or number."""
+        named = [column for column in wanted if isinstance(column, str)]
+        if not named:
+            return [int(column) for column in wanted]
+        line = next(self._decoded(), '')
+        self._has_names = bool(line)
+        if line and next(self._decoded(), None) is None:
+            raise InputError(f'{self._path}: there are no edges below its first line')
+        names = [name.strip().strip('"') for name in line.split(self._delimiter)]
+        for column in named:
+            if column not in names:
+                raise InputError(
+                    f'{self._path}: there is no column {column!r} in its first line, which has '
+                    f'{names}; name columns by number if the table has no line of names'
+                )
+        return [names.index(c) if isinstance(c, str) else int(c) for c in wanted]
+
+    def read(self, places: list[int], dtype: type) -> NDArray[Any]:
+        """Return columns, (lines, columns)."""
+        try:
+            return np.loadtxt(
+                self._decoded(),
+                dtype=dtype,
+                comments=None,
+                delimiter=self._delimiter,
+                usecols=places,
+                quotechar='"',
+                ndmin=2,
             )
-    return before + 1, [names.index(c) if isinstance(c, str) else int(c) for c in wanted]
+        except ValueError as error:
+            # NumPy counts the lines that it was given; here all count.
+            reason = re.sub(r' at row \d+(, column \d+\.?)?', '', str(error))
+            raise InputError(f'{self._path}, line {self._line}: {reason}') from None
+
+    def _decoded(self) -> Iterator[str]:
+        try:
+            yield from self._lines()
+        except UnicodeDecodeError as error:
+            raise InputError(f'{self._path}, after line {self._line}: not UTF-8: {error}') from None

@@ -9,23 +9,43 @@ from numpy.typing import NDArray
 from mdao_seq.graph.errors import InputError
 
 
-def as_numbers(
+def node_numbers(
     source: NDArray[Any],
     target: NDArray[Any],
     n: int | None,
-    labels: Iterable[Hashable] | NDArray[Any] | None,
+    labels: Iterable[Hashable] | NDArray[Any] | str | None,
 ) -> tuple[NDArray[Any], NDArray[Any], int, tuple[Hashable, ...] | None]:
     """Return the ends as numbers below n, n, and the labels; see `Graph.from_edges`."""
+    as_labels = isinstance(labels, str)
+    if as_labels and labels != 'ends':
+        raise InputError(f"labels = {labels!r}: must be one for each node, or 'ends'")
     if source.ndim != 1 or source.shape != target.shape:
         raise InputError(
             f'src has shape {source.shape} and dst {target.shape}: both must be (edges,)'
         )
-    names = _checked_labels(labels, n)
-    if source.size and not _are_integers(source, target):
+    names = None if as_labels else checked_labels(labels)
+    if source.size and (not _are_integers(source, target) or as_labels):
         source, target, names = _numbered(source, target, names)
     n = _node_count(source, target, n, names)
     _check_ends(source, target, n)
     return source, target, n, names
+
+
+def ends_array(ends: Any) -> NDArray[Any]:
+    """Return ends as an array, of objects where NumPy would make something else of labels."""
+    if hasattr(ends, '__array__'):
+        return np.asarray(ends)
+    values = list(ends)
+    try:
+        array = np.asarray(values)
+    except ValueError:  # tuples of several lengths
+        array = np.empty((0, 0))
+    is_text = array.dtype.kind == 'U' and not all(isinstance(value, str) for value in values)
+    if array.ndim == 1 and not is_text:
+        return array
+    if not all(isinstance(value, Hashable) for value in values):
+        return array
+    return np.fromiter(values, object, len(values))
 
 
 def _are_integers(source: NDArray[Any], target: NDArray[Any]) -> bool:
@@ -38,15 +58,14 @@ def _are_integers(source: NDArray[Any], target: NDArray[Any]) -> bool:
     return numbers[0]
 
 
-def _checked_labels(
-    labels: Iterable[Hashable] | NDArray[Any] | None, n: int | None
+def checked_labels(
+    labels: Iterable[Hashable] | NDArray[Any] | None,
 ) -> tuple[Hashable, ...] | None:
+    """Return labels as a tuple; an error says which of them occurs twice."""
     if labels is None:
         return None
     # tolist gives Python's own strings and numbers, which read well in messages.
     names = tuple(labels.tolist() if isinstance(labels, np.ndarray) else labels)
-    if n is not None and n != len(names):
-        raise InputError(f'{len(names)} labels for n={n} nodes')
     seen: set[Hashable] = set()
     for name in names:
         if name in seen:
@@ -78,6 +97,10 @@ def _node_count(
     source: NDArray[Any], target: NDArray[Any], n: int | None, names: tuple[Hashable, ...] | None
 ) -> int:
     if names is not None:
+        if n not in (None, len(names)):
+            raise InputError(
+                f'{len(names)} labels for n={n} nodes: with nodes without edges, pass labels'
+            )
         n = len(names)
     elif n is None:
         n = int(max(source.max(), target.max())) + 1 if source.size else 0
@@ -93,5 +116,5 @@ def _check_ends(source: NDArray[Any], target: NDArray[Any], n: int) -> None:
             raise InputError(
                 f'{name}[{e}] = {ends[e]} (edge {source[e]} -> {target[e]}) points outside the '
                 f'graph: its nodes are 0 to {n - 1} (integers are node numbers; to use them as '
-                'labels, pass strings)'
+                "labels, pass labels='ends')"
             )

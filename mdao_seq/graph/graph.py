@@ -1,6 +1,7 @@
 """A directed graph in memory: a pattern of edges, prepared once, and their weights."""
 
 from collections.abc import Hashable, Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from os import PathLike
 from typing import Any
@@ -9,8 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from mdao_seq.graph.arrays import as_numbers
 from mdao_seq.graph.edge_table import read_edges
-from mdao_seq.graph.ends import as_numbers
+from mdao_seq.graph.ends import ends_array, node_numbers
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.keeping import Keeping
 
@@ -64,7 +66,7 @@ class Graph(Keeping):
         dst: ArrayLike,
         weights: ArrayLike | None = None,
         n: int | None = None,
-        labels: Sequence[Hashable] | NDArray[Any] | None = None,
+        labels: Sequence[Hashable] | NDArray[Any] | str | None = None,
     ) -> 'Graph':
         """Make a graph from its edges, in any order.
 
@@ -76,9 +78,9 @@ class Graph(Keeping):
             Weights, finite and not negative; None: each edge counts 1.
         n : int or None
             Number of nodes; None: as many as there are labels, or the largest number + 1.
-        labels : sequence of hashable (n,) or None
-            One distinct label for each node; None with ends that are labels: those, in the order
-            in which they are first met.
+        labels : sequence of hashable (n,), 'ends' or None
+            One distinct label for each node; None with ends that are labels, or 'ends': those, in
+            the order in which they are first met. With 'ends' integers are labels, too.
 
         Returns
         -------
@@ -92,9 +94,8 @@ class Graph(Keeping):
             or not finite, if lengths do not match or a label occurs twice. The message has the
             offending value and its edge.
         """
-        source, target = np.asarray(src), np.asarray(dst)
-        source, target, n, names = as_numbers(source, target, n, labels)
-        values = np.ones(source.size) if weights is None else np.asarray(weights, dtype=float)
+        source, target, n, names = node_numbers(ends_array(src), ends_array(dst), n, labels)
+        values = np.ones(source.size) if weights is None else as_numbers(weights, 'weights')
         if values.shape != source.shape:
             raise InputError(f'weights has shape {values.shape}, but there are {source.size} edges')
         if np.any(bad := ~((values >= 0) & np.isfinite(values))):
@@ -152,7 +153,7 @@ class Graph(Keeping):
         graph : networkx.Graph, DiGraph, MultiGraph or MultiDiGraph
             Edges of an undirected one lead both ways, as `networkx.pagerank` has it.
         weight : str or None
-            The attribute that has the weight; edges without it, or with None, count 1.
+            The attribute that has the weight; edges without it count 1. None: all count 1.
 
         Raises
         ------
@@ -180,7 +181,7 @@ class Graph(Keeping):
         target: str | int = 'target',
         weight: str | int | None = None,
         delimiter: str | None = ',',
-        labels: Sequence[Hashable] | NDArray[Any] | None = None,
+        labels: Sequence[Hashable] | NDArray[Any] | str | None = None,
     ) -> 'Graph':
         """Make a graph from a table of edges, one a line; lines that start with ``#`` do not count.
 
@@ -190,13 +191,13 @@ class Graph(Keeping):
             The file; one that ends in .gz, .bz2 or .xz is unpacked.
         source, target : str or int
             Columns of the ends: names, which stand in the first line, or numbers from 0 of a table
-            without a line of names. Where all entries are integers they are node numbers, else
-            labels.
+            without a line of names. Where all entries are integers they are node numbers (labels
+            with ``labels='ends'``), else labels.
         weight : str, int or None
             Column of the weights; None: each edge counts 1.
         delimiter : str or None
             Between columns; None: white space, as in edge lists of SNAP.
-        labels : sequence of hashable (n,) or None
+        labels : sequence of hashable (n,), 'ends' or None
             As in `from_edges`.
 
         Raises
@@ -255,7 +256,16 @@ class Graph(Keeping):
         if is_integer and not self._has_integer_labels and 0 <= label < self.n:  # type: ignore[operator]
             return int(label)  # type: ignore[call-overload,no-any-return]
         what = 'labelled nodes' if self.labels else 'nodes'
-        raise InputError(f'unknown node {label!r}: the graph has {self.n} {what}')
+        near = get_close_matches(label, self._names, 1) if isinstance(label, str) else []
+        hint = f'; is {near[0]!r} meant?' if near else ''
+        raise InputError(f'unknown node {label!r}: the graph has {self.n} {what}{hint}')
+
+    def __contains__(self, label: object) -> bool:
+        """Return whether a node has this label, or number (see `node`)."""
+        try:
+            return self.node(label) >= 0  # type: ignore[arg-type]
+        except (InputError, TypeError):
+            return False
 
     def edge(self, src: Hashable, dst: Hashable) -> int:
         """Return the place in the pattern of the edge between two nodes, by label or number.
@@ -274,11 +284,17 @@ class Graph(Keeping):
 
     def name(self, number: int) -> Hashable:
         """Return the label of a node, or its number where there are no labels."""
+        if not 0 <= number < self.n:
+            raise InputError(f'unknown node {number!r}: the nodes are 0 to {self.n - 1}')
         return number if self.labels is None else self.labels[number]
 
     def edge_name(self, edge: int) -> str:
         """Return an edge as ``src -> dst``, by label where there are labels."""
         return f'{self.name(int(self.src[edge]))!r} -> {self.name(int(self.dst[edge]))!r}'
+
+    @property
+    def _names(self) -> list[str]:
+        return [label for label in self.labels or () if isinstance(label, str)]
 
     @cached_property
     def _number_of(self) -> dict[Hashable, int]:

@@ -23,15 +23,18 @@ def log_scores(scores: Array, places: Array | None = None) -> Array:
     """
     places = np.arange(len(scores)) if places is None else places
     asked = scores[places]
-    if np.any(bad := ~(asked.real > 0.0)):
+    if np.any(bad := ~((asked.real > 0.0) & np.isfinite(asked))):
         i = int(places[np.argmax(bad)])
-        raise InputError(f'rank[{i}] = {scores[i]}: must be above zero')
+        raise InputError(f'rank[{i}] = {scores[i]}: must be above zero, and finite')
     logs: Array = np.log(asked)
     return logs
 
 
 def _shares(scores: Array) -> tuple[Array, Any]:
     """Return scores divided by their sum, and the sum."""
+    if np.any(bad := ~((scores.real >= 0.0) & np.isfinite(scores))):
+        i = int(np.argmax(bad))
+        raise InputError(f'rank[{i}] = {scores[i]}: must be finite and not negative')
     total = scores.sum()
     if not total.real > 0.0:
         raise InputError(f'rank sums to {total}: a sum above zero is needed')
@@ -97,8 +100,10 @@ def top_share(scores: Array, k: int, smoothing: float) -> tuple[Any, Array]:
     k : int
         Between 1 and n - 1.
     smoothing : float
-        Zero: exact; where the scores k and k + 1 are the same there is then no derivative, and the
-        one returned is that of one order of them.
+        What is returned is above the true share by ``smoothing * H`` at most, which is where all
+        scores are the same, with H = -(k/n) log(k/n) - (1 - k/n) log(1 - k/n). Zero: exact; where
+        the scores k and k + 1 are the same there is then no derivative, and the one returned is
+        that of one order of them.
 
     Returns
     -------
@@ -108,7 +113,7 @@ def top_share(scores: Array, k: int, smoothing: float) -> tuple[Any, Array]:
     Raises
     ------
     InputError
-        If the sum of the scores is not above zero.
+        If a score is negative or not finite, or their sum is not above zero.
     """
     x, total = _shares(scores)
     if smoothing == 0.0:
@@ -169,7 +174,7 @@ def entropy(scores: Array) -> tuple[Any, Array]:
     Raises
     ------
     InputError
-        If the sum of the scores is not above zero.
+        If a score is negative or not finite, or their sum is not above zero.
     """
     p, total = _shares(scores)
     held = p.real > 0.0

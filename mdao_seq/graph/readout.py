@@ -1,6 +1,6 @@
 """Numbers made of scores: those of nodes, sums over groups of nodes, and logarithms of both."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from numbers import Integral
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from mdao_seq.graph.distribution import named_node
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.graph import Graph
 
@@ -41,9 +42,13 @@ class Readout:
     ):
         self.graph = graph
         sums: dict[str, list[Any]] = {'rank': [[i] for i in of_nodes]} if len(of_nodes) else {}
+        if sums and 'rank' in groups:
+            raise InputError("groups: 'rank' is the name of the output of of_nodes; rename it")
         sums |= {name: [nodes] for name, nodes in groups.items()}
         members = [nodes for each in sums.values() for nodes in each]
         self.shapes = {name: (len(each),) for name, each in sums.items()}
+        if with_logs and (twice := {f'log_{name}' for name in sums} & set(sums)):
+            raise InputError(f'groups: {min(twice)!r} is the name of a logarithm, too; rename it')
         indptr = np.cumsum([0, *map(len, members)])
         cols = np.concatenate([np.asarray(nodes, dtype=int) for nodes in members])
         matrix = sp.csr_array((np.ones(cols.size), cols, indptr), shape=(len(members), graph.n))
@@ -102,7 +107,7 @@ def nodes_of(graph: Graph, nodes: Any, name: str) -> Array:
     ----------
     graph : Graph
     nodes : node, iterable of nodes, or None
-        None: all.
+        None: all. A set goes by the numbers of its nodes.
     name : str
         What a message calls them.
 
@@ -113,8 +118,11 @@ def nodes_of(graph: Graph, nodes: Any, name: str) -> Array:
     """
     if nodes is None:
         return np.arange(graph.n)
-    given: Iterable[Any] = [nodes] if isinstance(nodes, str | Integral) else nodes
-    numbers = np.array([graph.node(node) for node in given], dtype=int)
+    is_one = isinstance(nodes, str | Integral) or nodes in graph
+    given: Iterable[Any] = [nodes] if is_one else nodes
+    numbers = np.array([named_node(graph, node, name) for node in given], dtype=int)
+    if isinstance(nodes, Set):
+        numbers.sort()
     if np.unique(numbers).size != numbers.size or not numbers.size:
         raise InputError(f'{name} must name some nodes, each once')
     return numbers

@@ -221,10 +221,15 @@ class Sensitivity:
         return scattered - graph.matrix(transition.weights).T @ (per_weight * of_rows)
 
     def _check_rows(self) -> None:
-        transition = self.walk.transition
-        if transition.zero_rows.size and not self._allow_zero_rows:
-            node = self.walk.graph.name(int(transition.zero_rows[0]))
-            raise NotDifferentiable(
-                f'all weights that leave node {node!r} are zero: the scores jump there, so they '
-                'have no derivative with respect to these weights'
-            )
+        zero_rows = self.walk.transition.zero_rows
+        if zero_rows.size and not self._allow_zero_rows:
+            raise all_zero(self.walk.graph, zero_rows)
+
+
+def all_zero(graph: Graph, nodes: NDArray[Any]) -> NotDifferentiable:
+    """Return the error that the weights which leave these nodes are all zero."""
+    return NotDifferentiable(
+        f'all weights that leave node {graph.name(int(nodes[0]))!r} are zero: the scores jump '
+        'there, so they have no derivative with respect to these weights; give one of them some '
+        'weight, or count them as constants with allow_zero_rows=True'
+    )

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from mdao_seq.graph.arrays import as_numbers
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.keeping import Keeping
@@ -100,8 +101,7 @@ class Transition(Keeping):
 
 
 def _checked(graph: Graph, weights: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(weights)
-    array = array if array.dtype.kind == 'c' else array.astype(float, copy=False)
+    array = as_numbers(weights, 'weights')
     if array.shape != (graph.nnz,):
         raise InputError(
             f'weights has shape {array.shape}, but the pattern has {graph.nnz} edges after '

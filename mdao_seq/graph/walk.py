@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mdao_seq.graph.arrays import as_number
 from mdao_seq.graph.distribution import NodeValues, node_values
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.graph import Graph
@@ -42,6 +43,7 @@ class Walk:
         personalization: NodeValues | None = None,
         dangling: NodeValues | None = None,
     ):
+        damping = as_number(damping, 'damping')
         if not (0 <= np.real(damping) < 1 and np.isfinite(damping)):
             raise InputError(f'damping = {damping}: must be in [0, 1)')
         graph = transition.graph

@@ -101,7 +101,7 @@ class EdgeReport:
         Raises
         ------
         ImportError
-            Without matplotlib and NetworkX (``pip install 'mdao_seq[plot]'``).
+            Without matplotlib and NetworkX (``pip install matplotlib networkx``).
         """
         from mdao_seq.reports.graph_picture import draw_report
 
@@ -117,6 +117,7 @@ def edge_report(
     weights: ArrayLike | None = None,
     tol: float = 1e-12,
     method: str = 'auto',
+    allow_zero_rows: bool = False,
 ) -> EdgeReport:
     """Find which edges move the score of a node, or of a group of nodes, most.
 
@@ -127,6 +128,8 @@ def edge_report(
         By label or number.
     damping, personalization, dangling, weights, tol, method
         As of `pagerank`.
+    allow_zero_rows : bool
+        Whether edges of a node whose weights are all zero count as constants.
 
     Returns
     -------
@@ -140,10 +143,21 @@ def edge_report(
     NotConverged
         If a solve stays above `tol`.
     NotDifferentiable
-        If all weights that leave a node are zero.
+        If all weights that leave a node are zero, without `allow_zero_rows`.
     """
+    if of is None:
+        raise InputError('of = None: name the node or the nodes whose score it is about')
     nodes = nodes_of(graph, of, 'of')
-    at = linearize(graph, damping, personalization, dangling, tol, method, weights)
+    at = linearize(
+        graph,
+        damping,
+        personalization,
+        dangling,
+        tol,
+        method,
+        weights,
+        allow_zero_rows=allow_zero_rows,
+    )
     bar = np.zeros(graph.n)
     bar[nodes] = 1.0
     value = float(bar @ at.result.scores)

@@ -13,13 +13,13 @@ def draw_report(report, ax, count, max_nodes, seed):
     try:
         import networkx as nx
     except ImportError as error:
-        raise ImportError(f"{error}: pip install 'mdao_seq[plot]'") from error
+        raise ImportError(f'{error}: pip install matplotlib networkx') from error
 
     graph, top = report.graph, report.top(count)
     nodes = _drawn(report, top, max_nodes)
     network = nx.DiGraph()
     network.add_nodes_from(nodes)
-    inside = np.isin(graph.src, nodes) & np.isin(graph.dst, nodes) & (graph.src != graph.dst)
+    inside = np.isin(graph.src, nodes) & np.isin(graph.dst, nodes)
     for e in np.flatnonzero(inside):
         network.add_edge(int(graph.src[e]), int(graph.dst[e]))
     place = (

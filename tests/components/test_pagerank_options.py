@@ -221,6 +221,49 @@ def test_rows_of_zeros_count_as_constants_where_that_is_allowed():
         np.testing.assert_allclose(totals[:, 3], by_hand, atol=1e-9)
 
 
+def test_differences_keep_to_the_rule_of_zero_rows():
+    graph = Graph.from_edges([0, 0, 1, 2], [1, 2, 0, 0])
+    weights = [0.0, 0.0, 1.0, 1.0]
+    options = {'graph': graph, 'inputs': ['weights', 'damping']}
+    problem = problem_of(PageRankComp(**options, partials='fd'), weights=weights)
+    problem.run_model()
+    with pytest.raises(om.AnalysisError, match='all weights that leave node 0 are zero'):
+        partials_of(problem)
+    found = {}
+    for partials in ('fd', 'dense'):
+        comp = PageRankComp(**options, partials=partials, allow_zero_rows=True)
+        problem = problem_of(comp, weights=weights)
+        problem.run_model()
+        found[partials] = partials_of(problem)
+    for key, exact in found['dense'].items():
+        np.testing.assert_allclose(found['fd'][key], exact, atol=1e-8)
+
+
+def test_how_the_last_run_went_can_be_asked():
+    comp = PageRankComp(graph=random_graph(), tol=1e-12)
+    assert comp.result is None
+    problem_of(comp).run_model()
+    assert comp.result.method == 'direct'
+    assert comp.result.residual <= 1e-12
+
+
+def test_nodes_by_labels_that_are_tuples_and_in_sets():
+    graph = Graph.from_edges([(3, 4), (0, 3), (0, 4)], [(0, 3), (0, 4), (3, 4)])
+    comp = PageRankComp(graph=graph, of_nodes=(3, 4), groups={'two': {(0, 4), (0, 3)}})
+    problem = problem_of(comp)
+    problem.run_model()
+    scores = pagerank(graph, tol=1e-14).scores
+    np.testing.assert_allclose(problem.get_val('comp.rank'), scores[[0]])
+    np.testing.assert_allclose(problem.get_val('comp.two'), scores[1:].sum())
+
+
+def test_a_factor_below_zero_is_named_by_its_group():
+    comp = PageRankComp(graph=random_graph(), inputs=['weights'], edge_groups={'ring': [1, 2]})
+    problem = problem_of(comp, weights=[-1.0])
+    with pytest.raises(om.AnalysisError, match=r"factor 0 = -1.0 \(of the edge group 'ring'\)"):
+        problem.run_model()
+
+
 def test_warm_starts_take_fewer_iterations_and_keep_the_tolerance():
     graph = random_graph(n=400, edges=2000)
     taken = {}
@@ -276,6 +319,10 @@ def test_tuned_steps_match_the_tolerance_of_the_solver(tol):
         ({'inputs': ['weight']}, r"inputs = \['weight'\]: must be some of"),
         ({'inputs': 'weights'}, 'must be some of'),
         ({'groups': {'hubs': [1, 99]}}, 'unknown node 99'),
+        ({'log': True, 'groups': {'log_a': [1], 'a': [2]}}, "'log_a' is the name of a logarithm"),
+        ({'groups': {'rank': [1]}, 'of_nodes': [2]}, "groups: 'rank' is the name of the output"),
+        ({'inputs': ['damping'], 'edge_groups': {'a': [1]}}, 'edge_groups are without use'),
+        ({'edge_groups': {'a': ('wing', 'fuel')}}, r"edge_groups\['a'\] has 'wing': an edge is"),
         ({'groups': {'hubs': []}}, r"groups\['hubs'\] must name some nodes"),
         ({'fd_steps': {'rank': 1e-3}}, "fd_steps with partials='matrix_free' would not be used"),
         ({'edge_groups': {'g': [10**6]}}, 'there is no edge 1000000'),
@@ -288,6 +335,21 @@ def test_tuned_steps_match_the_tolerance_of_the_solver(tol):
 def test_wrong_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         problem_of(PageRankComp(**({'graph': random_graph()} | options)))
+
+
+@pytest.mark.parametrize(
+    ('steps', 'message'),
+    [
+        ({('rank', 'foo'): 1e-3}, r'for wrt="foo"'),
+        ({('foo', 'weights'): 1e-3}, r'for of="foo"'),
+        ({'rank': -1e-3}, r"fd_steps\['rank'\]: step -0.001 is not a positive"),
+        ({'rank': {'steps': 1e-3}}, 'steps'),
+    ],
+)
+def test_steps_that_would_not_be_taken_are_named(steps, message):
+    problem = problem_of(PageRankComp(graph=random_graph(), partials='fd', fd_steps=steps))
+    with pytest.raises(ValueError, match=message):
+        problem.run_model()
 
 
 def test_the_logarithm_of_nothing_names_the_node():

@@ -103,11 +103,22 @@ def test_entropy_is_that_of_scipy():
             ),
             "unknown node 'z'",
         ),
+        (lambda: RankOrderConstraintComp(n=3, pairs=[('a', 'b')]), "unknown node 'a': there are 3"),
+        (lambda: RankEntropyComp(graph=random_graph(), n=7), 'n = 7, but the graph has 30 nodes'),
+        (lambda: TopShareComp(n=3, k=1, smoothing=np.nan), 'smoothing = nan'),
     ],
 )
 def test_wrong_options_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         problem_of(make())
+
+
+@pytest.mark.parametrize('score', [np.inf, np.nan, -0.1])
+@pytest.mark.parametrize('make', [RankEntropyComp, lambda n: TopShareComp(n=n, k=np.int64(1))])
+def test_scores_that_are_none_are_an_analysis_error(make, score):
+    message = rf'rank\[1\] = {score}: must be finite and not negative'
+    with pytest.raises(om.AnalysisError, match=message):
+        problem_of(make(n=3), rank=[0.5, score, 0.6]).run_model()
 
 
 @pytest.mark.parametrize(
@@ -193,10 +204,29 @@ def test_a_report_of_a_score_that_is_zero_says_so():
         edge_report(graph, 'a', personalization={'b': 1.0})
 
 
-def test_a_picture_without_its_libraries_names_the_extra(monkeypatch):
+def test_a_picture_without_its_libraries_names_them(monkeypatch):
     report = edge_report(random_graph(n=15, edges=40), 2)
     for missing in ('matplotlib.pyplot', 'networkx'):
         with monkeypatch.context() as patch:
             patch.setitem(sys.modules, missing, None)
-            with pytest.raises(ImportError, match=r"pip install 'mdao_seq\[plot\]'"):
+            with pytest.raises(ImportError, match='pip install matplotlib networkx'):
                 report.plot()
+
+
+def test_a_report_about_a_node_whose_label_is_a_tuple():
+    graph = Graph.from_networkx(nx.grid_2d_graph(5, 5))
+    assert edge_report(graph, (3, 4)).of == ((3, 4),)
+    assert edge_report(graph, {(3, 4), (0, 1)}).of == ((0, 1), (3, 4))
+    with pytest.raises(ValueError, match='of = None: name the node'):
+        edge_report(graph, None)
+
+
+def test_a_report_beside_a_node_without_weight():
+    graph = Graph.from_edges(['a', 'b', 'b'], ['b', 'a', 'b'], [0.0, 1.0, 2.0])
+    report = edge_report(graph, 'a', allow_zero_rows=True)
+    assert report.slopes[graph.edge('a', 'b')] == 0.0
+    plt = pytest.importorskip('matplotlib.pyplot')
+    ax = report.plot()
+    ax.figure.canvas.draw()
+    assert len(ax.patches) >= graph.nnz  # the edge from b to itself is one of them
+    plt.close(ax.figure)

@@ -10,7 +10,7 @@ from mdao_seq import Graph
 from mdao_seq.graph.methods import METHODS
 
 needs_numba = pytest.mark.skipif(
-    not find_spec('numba'), reason="numba is not installed: pip install 'mdao_seq[fast]'"
+    not find_spec('numba'), reason='numba is not installed: pip install numba'
 )
 each_method = pytest.mark.parametrize(
     'method',

@@ -98,9 +98,19 @@ def test_what_all_depend_on_ranks_first():
         (lambda: DesignStructureAdjacency(np.ones((2, 3))), 'must be square'),
         (lambda: DesignStructureAdjacency(np.ones((2, 2)), convention='rows'), "convention = 'r"),
         (lambda: DesignStructureAdjacency(np.ones((2, 2)), toward='up'), "toward = 'up'"),
-        (lambda: DesignStructureAdjacency(-np.ones((2, 2))), 'a weight must be finite and not n'),
+        (lambda: DesignStructureAdjacency(-np.ones((2, 2))), r'dsm\[0, 1\] = -1.0: must be'),
+        (lambda: FlowAdjacency(['a', 'b'], ['b'], 0.1), r'src has shape \(2,\) and dst \(1,\)'),
+        (lambda: SimilarityAdjacency(3, labels=['a']), '1 labels for n=3 items'),
+        (lambda: SimilarityAdjacency(labels=['a', 'a']), "label 'a' is given to two nodes"),
+        (lambda: SimilarityAdjacency(3, threshold=np.nan), 'threshold = nan: must be finite'),
     ],
 )
 def test_what_is_wrong_is_named(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_the_diagonal_of_a_design_structure_matrix_says_nothing():
+    marks = np.array([[-1.0, 2.0], [1.0, np.nan]])
+    adjacency = DesignStructureAdjacency(marks, labels=['wing', 'fuel'])
+    assert adjacency.strengths.tolist() == [2.0, 1.0]

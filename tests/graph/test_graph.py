@@ -121,3 +121,33 @@ def test_labelled_weight_is_named_by_label():
 def test_unknown_node(label):
     with pytest.raises(InputError, match=f'unknown node {label!r}'):
         Graph.from_edges(['a', 'b'], ['b', 'c']).node(label)
+
+
+def test_labels_are_what_they_are():
+    places = Graph.from_edges([(0, 0), (0, 1), (1, 0, 'up')], [(0, 1), (1, 0, 'up'), (0, 0)])
+    assert places.labels == ((0, 0), (0, 1), (1, 0, 'up'))
+    mixed = Graph.from_edges(['b', 0], [0, 'a'])
+    assert mixed.labels == ('b', 0, 'a')
+    assert mixed.node(0) == 1
+    assert (0, 1) in places
+    assert (0, 2) not in places
+    assert [0] not in places
+
+
+def test_a_label_that_is_nearly_right_is_pointed_out():
+    graph = Graph.from_edges(['wing', 'fuel'], ['fuel', 'cabin'])
+    with pytest.raises(InputError, match=r"unknown node 'wings'.*; is 'wing' meant"):
+        graph.node('wings')
+
+
+@pytest.mark.parametrize('number', [-1, 3])
+def test_there_is_no_name_for_it(number):
+    with pytest.raises(InputError, match=f'unknown node {number}: the nodes are 0 to 2'):
+        Graph.from_edges([0, 1], [1, 2]).name(number)
+
+
+def test_a_graph_has_as_many_nodes_as_labels():
+    with pytest.raises(InputError, match='2 labels for n=4 nodes'):
+        Graph.from_edges(['a'], ['b'], n=4)
+    with pytest.raises(InputError, match=r"weights = \['a', 'b'\]: must be numbers"):
+        Graph.from_edges([0, 1], [1, 0], ['a', 'b'])

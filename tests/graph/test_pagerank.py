@@ -214,6 +214,9 @@ def test_methods_agree_on_a_complex_step_that_changes_nothing():
     ('options', 'message'),
     [
         ({'damping': 1.0}, 'damping = 1.0: must be in'),
+        ({'damping': [0.5, 0.6]}, r'damping has shape \(2,\): must be one number'),
+        ({'personalization': 'wing'}, "personalization = 'wing': must be numbers"),
+        ({'dangling': {'wing': 1.0}}, "dangling: unknown node 'wing'"),
         ({'damping': -0.1}, 'damping = -0.1'),
         ({'damping': np.nan}, 'damping = nan'),
         ({'personalization': np.zeros(30)}, 'personalization sums to 0.0'),

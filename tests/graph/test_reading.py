@@ -78,6 +78,25 @@ def test_a_table_with_names_and_labels(tmp_path):
     assert Graph.from_csv(path).weights.tolist() == [1.0, 1.0]
 
 
+def test_what_spreadsheets_and_people_put_into_tables(tmp_path):
+    path = tmp_path / 'edges.csv'
+    path.write_text('source,target\n\nb,#1\n# not this\nb,c\n\n', encoding='utf-8-sig')
+    same(Graph.from_csv(path), Graph.from_edges(['b', 'b'], ['#1', 'c']))
+    path.write_bytes('source,target\na,\xe9\n'.encode('latin-1'))
+    with pytest.raises(InputError, match=r'edges.csv, after line \d+: not UTF-8'):
+        Graph.from_csv(path)
+
+
+def test_integers_may_be_labels(tmp_path):
+    path = tmp_path / 'edges.txt'
+    path.write_text('205 101\n999 205\n')
+    graph = Graph.from_csv(path, 0, 1, delimiter=None, labels='ends')
+    same(graph, Graph.from_edges([205, 999], [101, 205], labels='ends'))
+    assert graph.labels == (205, 101, 999)
+    with pytest.raises(InputError, match="labels = 'nodes': must be one for each node, or 'ends'"):
+        Graph.from_edges([0], [1], labels='nodes')
+
+
 def test_an_edge_list_of_numbers(tmp_path):
     path = tmp_path / 'edges.txt.gz'
     with gzip.open(path, 'wt') as file:
@@ -90,9 +109,11 @@ def test_an_edge_list_of_numbers(tmp_path):
     ('text', 'options', 'message'),
     [
         ('source,target\na,b\n', {'weight': 'w'}, "there is no column 'w' in its first line"),
-        ('source,target,w\na,b,heavy\n', {'weight': 'w'}, "edges.csv: .*'heavy'"),
+        ('source,target,w\na,b,heavy\n', {'weight': 'w'}, "edges.csv, line 2: .*'heavy'"),
         ('source,target,w\na,b,-2\n', {'weight': 'w'}, r'edges.csv: weights\[0\] = -2.0'),
         ('', {}, "there is no column 'source'"),
+        ('source,target\n', {}, 'there are no edges below its first line'),
+        ('# edges\n\nsource,target,w\na,b,1\nb,a\n', {'weight': 'w'}, 'edges.csv, line 5: '),
     ],
 )
 def test_a_table_that_is_wrong_is_named(tmp_path, text, options, message):

@@ -63,7 +63,6 @@ def make_method(
         made: Method = getattr(import_module(module), method)(walk, tol, max_iterations, **settings)
     except ImportError as error:
         raise ImportError(
-            f"method={name!r} cannot be loaded ({error}): pip install 'mdao_seq[fast]', or take "
-            "method='auto'"
+            f"method={name!r} cannot be loaded ({error}): pip install numba, or take method='auto'"
         ) from error
     return made

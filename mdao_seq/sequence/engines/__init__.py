@@ -45,7 +45,7 @@ def engine_named(name: str) -> Engine:
             _made[name] = getattr(import_module(module), engine)()
         except ImportError as error:
             raise ImportError(
-                f"engine={name!r} cannot be loaded ({error}): pip install 'mdao_seq[fast]', or "
+                f'engine={name!r} cannot be loaded ({error}): pip install numba, or '
                 "choose engine='numpy'"
             ) from error
     return _made[name]

@@ -140,7 +140,7 @@ class Exchanging(Network):
         Raises
         ------
         ImportError
-            Without the package onnx (``pip install 'mdao_seq[onnx]'``).
+            Without the package onnx (``pip install onnx``).
         FileNotFoundError
             If there is no such file.
         ValueError
@@ -170,7 +170,7 @@ class Exchanging(Network):
         Raises
         ------
         ImportError
-            Without the package onnx (``pip install 'mdao_seq[onnx]'``).
+            Without the package onnx (``pip install onnx``).
         ValueError
             As of `to_torch`, and for another dtype.
         """

@@ -17,7 +17,5 @@ def import_onnx() -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise ImportError(
-            "ONNX graphs need the package onnx: pip install 'mdao_seq[onnx]'"
-        ) from error
+        raise ImportError('ONNX graphs need the package onnx: pip install onnx') from error
     return onnx

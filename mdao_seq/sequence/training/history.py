@@ -56,7 +56,7 @@ class History:
         Raises
         ------
         ImportError
-            Without matplotlib (``pip install 'mdao_seq[plot]'``).
+            Without matplotlib (``pip install matplotlib networkx``).
         """
         ax = axes(ax, (6.4, 3.6))
         epochs = range(1, len(self.train_loss) + 1)

@@ -8,7 +8,7 @@ import pytest
 from mdao_seq import SequenceModel
 from tests.sequence.networks import every_cell, small_model
 
-onnx = pytest.importorskip('onnx', reason="the package onnx is not installed ('mdao_seq[onnx]')")
+onnx = pytest.importorskip('onnx', reason='the package onnx is not installed (pip install onnx)')
 from onnx import helper, numpy_helper  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
 
