@@ -6,8 +6,7 @@ import numpy as np
 import openmdao.api as om
 
 from mdao_seq.approximation._openmdao.systems import is_wanted
-from mdao_seq.approximation.holding import hold
-from mdao_seq.components.fd_steps import check_fd_steps, declare_differences
+from mdao_seq.components.derivative_options import declare_differences, settle_partials
 from mdao_seq.components.pagerank_options import declare_pagerank_options
 from mdao_seq.components.pagerank_partials import (
     declare_entries,
@@ -76,10 +75,10 @@ class PageRankComp(om.ExplicitComponent):
 
     def setup(self):
         """Declare inputs and outputs."""
-        options, graph = self.options, self.options['graph']
+        graph = self.options['graph']
         if graph.nnz == 0:
             raise ValueError(f'{self.msginfo}: the graph has no edges')
-        check_fd_steps(self)
+        settle_partials(self)
         try:
             self._variables = variables = self._make_variables()
         except InputError as error:
@@ -87,9 +86,6 @@ class PageRankComp(om.ExplicitComponent):
         self._solved_at = self._solved = None
         self._zero_rows = np.empty(0, int)
         self._transition = Transition.of(graph)
-        self.matrix_free = options['partials'] == 'matrix_free'
-        if options['partials'] == 'fd':
-            hold(self)
 
         for name, start in variables.starts.items():
             self.add_input(name, val=start, desc=_MEANINGS[name])

@@ -2,7 +2,7 @@
 
 from numbers import Integral
 
-from mdao_seq.components.fd_steps import declare_fd_steps
+from mdao_seq.components.derivative_options import declare_fd_steps
 from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.methods import METHODS
 from mdao_seq.graph.pagerank import SMALLEST_TOL

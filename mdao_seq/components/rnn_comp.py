@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import openmdao.api as om
 
-from mdao_seq.approximation.holding import hold
-from mdao_seq.components.fd_steps import check_fd_steps, declare_differences
+from mdao_seq.components.derivative_options import declare_differences, settle_partials
 from mdao_seq.components.rnn_options import declare_rnn_options
 from mdao_seq.components.rnn_partials import declare_causal, difference_settings
 from mdao_seq.components.rnn_variables import RNNVariables
@@ -91,9 +90,7 @@ class RNNComp(om.ExplicitComponent):
         except InputError as error:
             raise InputError(f'{self.msginfo}: {error}') from None
         self._check_options()
-        self.matrix_free = options['partials'] == 'matrix_free'
-        if options['partials'] == 'fd':
-            hold(self)
+        settle_partials(self)
 
         shape = (variables.batch_size, variables.seq_len)
         for signal in variables.sequences:
@@ -209,7 +206,6 @@ class RNNComp(om.ExplicitComponent):
                 f"{self.msginfo}: num_steps={self.options['num_steps']} with partials='fd': "
                 'differences look all time steps back; leave num_steps out'
             )
-        check_fd_steps(self)
         if self.options['truncate'] and self.options['initial_state'] != 'input':
             raise ValueError(
                 f'{self.msginfo}: truncate=True is about the inputs h0 and c0; there are none '

@@ -3,7 +3,7 @@
 from numbers import Integral
 from pathlib import Path
 
-from mdao_seq.components.fd_steps import declare_fd_steps
+from mdao_seq.components.derivative_options import declare_fd_steps
 from mdao_seq.sequence.ensemble import SequenceEnsemble
 from mdao_seq.sequence.model import SequenceModel
 

@@ -146,7 +146,8 @@ class ComponentSolver:
             What it took.
         """
         rule = self.rule(tol)
-        system, lam, passed = self.system, np.zeros_like(b), np.zeros_like(b)
+        system, correct = self.system, adjoint_sweeps.correct
+        lam, passed, others = (np.zeros_like(b) for _ in range(3))
 
         def one_by_one(first: int, last: int) -> tuple[float, int, int]:
             given = b, scores, flow, rule, lam, passed
@@ -155,21 +156,26 @@ class ComponentSolver:
         def by_two(large: Large) -> tuple[float, int, int]:
             low, middle, high = large.ends
             sum_b = adjoint_sweeps.inflow(low, high, system, b, scores, passed)
-            others = np.zeros_like(b)
+            others[middle:high] = passed[middle:high]
+            passed[middle:high] = 0.0
 
             def once() -> tuple[float, float]:
-                others[middle:high] = passed[middle:high]
-                passed[middle:high] = 0.0
                 changes = both(
                     partial(adjoint_sweeps.sweep, low, middle, system, b, lam, passed),
                     partial(adjoint_sweeps.sweep, middle, high, system, b, lam, others),
                 )
-                passed[low:high] += others[low:high]
-                others[low:middle] = 0.0
-                size = adjoint_sweeps.correct(low, high, system, sum_b, flow, lam, passed)
-                return max(changes), size
+                parts = in_halves(adjoint_sweeps.products, large.ends, large.edges, flow, lam)
+                of_lam, of_one = (sum(part) for part in zip(*parts, strict=True))
+                constant = (sum_b - of_lam) / of_one if of_one > 0.0 else 0.0
+                sizes = both(
+                    partial(correct, low, middle, system, constant, lam, passed, others),
+                    partial(correct, middle, high, system, constant, lam, others, passed),
+                )
+                return max(changes), max(sizes)
 
             found = _settled(once, large.edges, rule)
+            passed[middle:high] = others[middle:high]
+            others[middle:high] = 0.0
             adjoint_sweeps.pass_back(low, high, system, lam, passed)
             return found
 

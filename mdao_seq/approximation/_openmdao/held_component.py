@@ -188,3 +188,12 @@ def hold_from_here(component, held_class):
     component._held_from_configure = set()
     component._declared_outside().update(component._declared_partials_patterns)
     component._inside_setup = True
+
+
+def begin_anew(component):
+    """Forget what a component declared in setups before, and that it was held for that."""
+    component._declared_partials_patterns = {}
+    if '_held_from' in vars(type(component)):
+        component.__class__ = type(component)._held_from
+        for name in [name for name in vars(component) if name.startswith('_held')]:
+            delattr(component, name)

@@ -3,23 +3,27 @@
 A change of lam_j is passed back along the edges that enter j, to where the weighted sums
 ``sum_j w_ij lam_j`` of their sources stand. So the lists are those of `sweeps`: reading the edges
 by source instead would need them a second time, in the order of sources. Two threads may sweep the
-halves of a component, each with sums of its own.
+halves of a component, each with sums of its own: those of its half, and what it passes back to the
+other one.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 import numpy as np
 
-from mdao_seq._compiling import compiled
-from mdao_seq.graph.compiled.sweeps import ONE
+from mdao_seq._compiling import compiled, compiled_sums
+from mdao_seq.graph.compiled.sweeps import CHUNK, ONE
 
 
-@compiled
+@compiled_sums
 def inflow(low, high, system, rhs, scores, sums):
     """Return the scores' product with `rhs` and what later components have passed back."""
     total = 0.0
-    for k in range(np.uint64(low), np.uint64(high)):
-        total += scores[k] * (rhs[k] + system.damping * system.inv_sums[k] * sums[k])
+    for chunk in range(np.uint64(low), np.uint64(high), CHUNK):
+        part = 0.0
+        for k in range(chunk, min(chunk + CHUNK, np.uint64(high))):
+            part += scores[k] * (rhs[k] + system.damping * system.inv_sums[k] * sums[k])
+        total += part
     return total
 
 
@@ -43,22 +47,38 @@ def sweep(first, last, system, b, lam, sums):
     return largest
 
 
-@compiled
-def correct(low, high, system, sum_b, flow, lam, sums):
-    """Add the constant that makes the scores' product with the residual zero; return max|lam|.
-
-    `flow` is the right-hand side that the scores of this component solve.
-    """
+@compiled_sums
+def products(first, last, flow, lam):
+    """Return what `correct` needs of these places: the sums of ``flow * lam`` and of `flow`."""
     of_lam = of_one = 0.0
-    for k in range(np.uint64(low), np.uint64(high)):
-        of_lam += flow[k] * lam[k]
-        of_one += flow[k]
-    constant = (sum_b - of_lam) / of_one if of_one > 0.0 else 0.0
+    for chunk in range(np.uint64(first), np.uint64(last), CHUNK):
+        part_lam = part_one = 0.0
+        for k in range(chunk, min(chunk + CHUNK, np.uint64(last))):
+            part_lam += flow[k] * lam[k]
+            part_one += flow[k]
+        of_lam += part_lam
+        of_one += part_one
+    return of_lam, of_one
+
+
+@compiled
+def correct(first, last, system, constant, lam, sums, others):
+    """Add a constant to lam; return max|lam|.
+
+    It makes the scores' product with the residual of their component zero where it is the rest of
+    the right-hand side's, ``sum_b - of_lam``, divided by ``of_one`` (see `products`; `flow` is the
+    right-hand side that the scores of this component solve). `others` is what the other thread has
+    passed back to here, and may be empty.
+    """
     size = 0.0
-    for k in range(np.uint64(low), np.uint64(high)):
+    for k in range(np.uint64(first), np.uint64(last)):
         lam[k] += constant
         sums[k] += constant * (system.inside[k] - system.loop[k])
         size = max(size, abs(lam[k]))
+    if others.size:
+        for k in range(np.uint64(first), np.uint64(last)):
+            sums[k] += others[k]
+            others[k] = 0.0
     return size
 
 

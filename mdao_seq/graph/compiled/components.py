@@ -51,7 +51,7 @@ def solve(first, last, system, rhs, along, rule, b, x, y):
 def solve_adjoint(first, last, system, rhs, scores, flow, rule, lam, sums):
     """Solve these components for lam, from the last to the first; returns as `solve`."""
     most = read = 0
-    state = settling.unsettled(1)
+    state, nobody = settling.unsettled(1), np.empty(0)
     for c in range(last - 1, first - 1, -1):
         low, high = np.int64(system.bounds[c]), np.int64(system.bounds[c + 1])
         entries = np.int64(system.start[high] - system.start[low])
@@ -67,7 +67,9 @@ def solve_adjoint(first, last, system, rhs, scores, flow, rule, lam, sums):
             if settling.is_late(state, made, rule):
                 return settling.left(state), made, read
             change = adjoint_sweeps.sweep(low, high, system, rhs, lam, sums)
-            size = adjoint_sweeps.correct(low, high, system, sum_b, flow, lam, sums)
+            of_lam, of_one = adjoint_sweeps.products(low, high, flow, lam)
+            constant = (sum_b - of_lam) / of_one if of_one > 0.0 else 0.0
+            size = adjoint_sweeps.correct(low, high, system, constant, lam, sums, nobody)
             settling.note(state, 0, change, size)
             made += 1
             read += entries

@@ -12,9 +12,11 @@ longer than the arithmetic.
 
 import numpy as np
 
-from mdao_seq._compiling import compiled, compiled_sums
+from mdao_seq._compiling import compiled_sums
 
 ONE = np.uint64(1)
+# Sums over nodes are made of sums of so many: with one sum for all, many like numbers round alike.
+CHUNK = np.uint64(256)
 
 
 @compiled_sums
@@ -22,12 +24,15 @@ def inflow(first, last, system, rhs, y, b):
     """Set `b` to `rhs` and what earlier components pass on; return its sum."""
     start, split, sources, entries = system.start, system.split, system.sources, system.entries
     total = 0.0
-    for k in range(np.uint64(first), np.uint64(last)):
-        passed_on = 0.0
-        for e in range(np.uint64(start[k]), np.uint64(split[k])):
-            passed_on += entries[e] * y[sources[e]]
-        b[k] = rhs[k] + system.damping * passed_on
-        total += b[k]
+    for chunk in range(np.uint64(first), np.uint64(last), CHUNK):
+        part = 0.0
+        for k in range(chunk, min(chunk + CHUNK, np.uint64(last))):
+            passed_on = 0.0
+            for e in range(np.uint64(start[k]), np.uint64(split[k])):
+                passed_on += entries[e] * y[sources[e]]
+            b[k] = rhs[k] + system.damping * passed_on
+            part += b[k]
+        total += part
     return total
 
 
@@ -48,16 +53,20 @@ def sweep(first, last, system, b, x, y):
     return change
 
 
-@compiled
+@compiled_sums
 def correct(low, high, system, sum_b, along, x, y):
     """Add what makes the residual sum to zero, along a direction; return the 1-norm of x."""
     inside, inv_sums, damping = system.inside, system.inv_sums, system.damping
     of_x = of_direction = 0.0
-    for k in range(np.uint64(low), np.uint64(high)):
-        # The sum of a column of the matrix within this component.
-        kept = 1.0 - damping * inside[k] * inv_sums[k]
-        of_x += kept * x[k]
-        of_direction += kept * along[k]
+    for chunk in range(np.uint64(low), np.uint64(high), CHUNK):
+        part_x = part_direction = 0.0
+        for k in range(chunk, min(chunk + CHUNK, np.uint64(high))):
+            # The sum of a column of the matrix within this component.
+            kept = 1.0 - damping * inside[k] * inv_sums[k]
+            part_x += kept * x[k]
+            part_direction += kept * along[k]
+        of_x += part_x
+        of_direction += part_direction
     factor = (sum_b - of_x) / of_direction if of_direction != 0.0 else 0.0
     size = 0.0
     for k in range(np.uint64(low), np.uint64(high)):

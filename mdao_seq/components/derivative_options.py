@@ -1,8 +1,10 @@
-"""Differences of a component's own: a default for each input, and the option `fd_steps`."""
+"""The options `partials` and `fd_steps` of components that have derivatives of their own."""
 
 from collections.abc import Mapping
 from fnmatch import filter as matching
 
+from mdao_seq.approximation._openmdao.held_component import begin_anew
+from mdao_seq.approximation.holding import hold
 from mdao_seq.differences.declaration import Declaration
 
 
@@ -17,13 +19,13 @@ def declare_fd_steps(options, others):
     )
 
 
-def check_fd_steps(comp):
-    """Refuse steps that would not be used.
+def settle_partials(comp):
+    """Make the option `partials` hold, at the beginning of a component's setup.
 
     Raises
     ------
     ValueError
-        If there are any, and partials are not differences.
+        If there are `fd_steps` that would not be used.
     """
     partials = comp.options['partials']
     if partials != 'fd' and comp.options['fd_steps']:
@@ -31,6 +33,13 @@ def check_fd_steps(comp):
             f'{comp.msginfo}: fd_steps with partials={partials!r} would not be used; set '
             "partials='fd', or leave fd_steps out"
         )
+    # OpenMDAO keeps what was declared in an earlier setup.
+    if getattr(comp, '_partials_before', partials) != partials:
+        begin_anew(comp)
+    comp._partials_before = partials
+    comp.matrix_free = partials == 'matrix_free'
+    if partials == 'fd':
+        hold(comp)
 
 
 def declare_differences(comp, defaults):
