@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import openmdao.api as om
 
+from mdao_seq._optional import has_numba
 from mdao_seq.approximation._openmdao.systems import is_wanted
 from mdao_seq.components.derivative_options import declare_differences, settle_partials
 from mdao_seq.components.pagerank_options import declare_pagerank_options
@@ -18,6 +19,7 @@ from mdao_seq.graph.batch import pagerank_batch
 from mdao_seq.graph.distribution import node_values
 from mdao_seq.graph.edge_groups import EdgeGroups
 from mdao_seq.graph.errors import InputError, NotConverged, NotDifferentiable
+from mdao_seq.graph.pagerank import finest_tol
 from mdao_seq.graph.readout import Readout, nodes_of
 from mdao_seq.graph.sensitivity import all_zero, linearize_walk
 from mdao_seq.graph.transition import Transition
@@ -78,6 +80,11 @@ class PageRankComp(om.ExplicitComponent):
         graph = self.options['graph']
         if graph.nnz == 0:
             raise ValueError(f'{self.msginfo}: the graph has no edges')
+        if self.options['method'] == 'gauss_seidel' and not has_numba():
+            raise ValueError(
+                f"{self.msginfo}: method='gauss_seidel' needs numba: pip install numba, or take "
+                "method='auto'"
+            )
         settle_partials(self)
         try:
             self._variables = variables = self._make_variables()
@@ -89,8 +96,10 @@ class PageRankComp(om.ExplicitComponent):
 
         for name, start in variables.starts.items():
             self.add_input(name, val=start, desc=_MEANINGS[name])
+        equal = variables.readout.values(np.full(graph.n, 1.0 / graph.n))
+        start = dict(variables.flat_outputs.by_name(equal))
         for name, shape in variables.readout.shapes.items():
-            self.add_output(name, shape=shape, desc='of the scores')
+            self.add_output(name, val=start[name], shape=shape, desc='of the scores')
 
     def _make_variables(self):
         options, graph = self.options, self.options['graph']
@@ -171,7 +180,7 @@ class PageRankComp(om.ExplicitComponent):
                 return pagerank_batch(
                     options['graph'],
                     **arguments,
-                    tol=options['tol'],
+                    tol=self._tol,
                     start=self._last_scores(),
                     max_iterations=options['max_iterations'],
                 )[0]
@@ -225,26 +234,32 @@ class PageRankComp(om.ExplicitComponent):
 
     def _linearized(self, inputs):
         """Return the solution at `inputs`, made once for each input point."""
-        values = self._variables.flat_inputs.get(inputs)
-        if self._solved_at is None or not np.array_equal(values, self._solved_at):
+        values, settings = self._variables.flat_inputs.get(inputs), self._settings()
+        if (
+            self._solved_at is None
+            or settings != self._solved_with
+            or not np.array_equal(values, self._solved_at)
+        ):
             self._solved_at, at = None, np.array(values)
             with self._failing():
                 self._solved = self._solve(**self._variables.point(at))
-            self._solved_at = at
+            self._solved_at, self._solved_with = at, settings
             if not self.under_approx:
                 self._zero_rows = self._transition.zero_rows
         return self._solved
 
     def _solve(self, **arguments):
-        options = self.options
-        return linearize_walk(
-            self._walk(**arguments),
-            options['tol'],
-            options['method'],
-            self._last_scores(),
-            options['max_iterations'],
-            options['allow_zero_rows'],
-        )
+        walk = self._walk(**arguments)
+        return linearize_walk(walk, warm_start=self._last_scores(), **self._settings())
+
+    def _settings(self):
+        names = 'method', 'max_iterations', 'allow_zero_rows'
+        return {'tol': self._tol} | {name: self.options[name] for name in names}
+
+    @property
+    def _tol(self):
+        tol = self.options['tol']
+        return finest_tol(self.options['graph']) if tol is None else tol
 
     def _walk(self, weights, damping, personalization, dangling=None):
         """Return the walk; what is prepared for weights serves until they change."""

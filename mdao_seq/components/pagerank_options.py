@@ -66,10 +66,12 @@ def declare_pagerank_options(options):
     options.declare(
         'tol',
         types=float,
-        default=1e-14,
+        default=None,
+        allow_none=True,
         check_valid=_check_tol,
         desc='Largest 1-norm of the residual of the scores; derivatives are solved for '
-        'accordingly.',
+        'accordingly. None: 1e-14, or what rounding leaves on a graph with hubs (see '
+        '`mdao_seq.graph.pagerank.finest_tol`).',
     )
     options.declare(
         'method',
@@ -123,5 +125,5 @@ def _check_damping(name, value):
 
 
 def _check_tol(name, value):
-    if not value >= SMALLEST_TOL:
+    if value is not None and not value >= SMALLEST_TOL:
         raise ValueError(f'{name} = {value}: below what float64 can give ({SMALLEST_TOL:.1e})')

@@ -101,8 +101,15 @@ class FlowAdjacency:
 
     def slopes(self, values: Array) -> Array:
         """Return their derivatives by flow."""
-        slope = values / np.sqrt(values**2 + self.smoothing**2)
-        return np.concatenate([0.5 * (1.0 + slope), 0.5 * (slope - 1.0)])
+        magnitude = np.where(values.real < 0, -values, values)
+        size = np.sqrt(values**2 + self.smoothing**2)
+        # 1 - q / size for the smaller weight, without cancelling.
+        smaller = 0.5 * self.smoothing**2 / (size * (size + magnitude))
+        larger = 1.0 - smaller
+        is_back = values.real < 0
+        return np.concatenate(
+            [np.where(is_back, smaller, larger), -np.where(is_back, larger, smaller)]
+        )
 
 
 class SimilarityAdjacency:

@@ -19,6 +19,8 @@ def as_numbers(values: ArrayLike, name: str) -> NDArray[Any]:
     try:
         array = np.asarray(values)
         if array.dtype.kind in 'OUS':
+            if any(isinstance(value, str | bytes) for value in array.flat):
+                raise TypeError
             array = array.astype(float)
     except (TypeError, ValueError):
         raise InputError(f'{name} = {values!r:.200}: must be numbers') from None

@@ -1,15 +1,17 @@
 """The derivative of a sum over nodes with respect to the weight of every edge."""
 
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mdao_seq._optional import has_numba
 from mdao_seq.graph.halves import in_halves
 from mdao_seq.graph.transition import Transition
 
 Array = NDArray[Any]
+# With fewer edges it takes longer to import numba than to do without it, many times over.
+_WORTH_COMPILING = 50_000
 
 
 def edge_gradient(transition: Transition, factor: Array, lam: Array, mean: Array) -> Array:
@@ -28,7 +30,8 @@ def edge_gradient(transition: Transition, factor: Array, lam: Array, mean: Array
         In the order of the pattern; zero for nodes whose weights are all zero.
     """
     graph, scale = transition.graph, transition.by_row_sum(factor)
-    if find_spec('numba') and not any(map(np.iscomplexobj, (scale, lam, mean))):
+    is_real = not any(map(np.iscomplexobj, (scale, lam, mean)))
+    if is_real and graph.nnz >= _WORTH_COMPILING and has_numba():
         from mdao_seq.graph.compiled import weighing
         from mdao_seq.graph.compiled.system import unsigned
 

@@ -27,8 +27,23 @@ def read_edges(
         ends = table.read([first, second], np.int64)
     except InputError:
         ends = np.char.strip(table.read([first, second], str))
+        _check_first_line(path, ends)
     weights = table.read(third, float)[:, 0] if third else None
     return ends[:, 0], ends[:, 1], weights
+
+
+def _check_first_line(path: str | PathLike[str], ends: NDArray[Any]) -> None:
+    """Refuse names of columns as an edge: all but the first line are numbers."""
+    if len(ends) > 1:
+        try:
+            ends[1:].astype(np.int64)
+        except ValueError:
+            return
+        first = ' '.join(map(repr, ends[0].tolist()))
+        raise InputError(
+            f'{path}: the first line has {first}, and all others have integers; if these are '
+            'names of columns, pass them as source and target'
+        )
 
 
 class _Table:

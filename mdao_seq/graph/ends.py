@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from mdao_seq.graph.errors import InputError
 
+# Beyond so many, node numbers that hardly any edge has are taken for names.
+_MANY_NODES = 10**8
+
 
 def node_numbers(
     source: NDArray[Any],
@@ -81,6 +84,11 @@ def _numbered(
     ends = np.stack([source, target], axis=1).ravel().tolist()
     if names is None:
         names = tuple(dict.fromkeys(ends))
+        for name in names:
+            if name is None or name != name or name == '':
+                raise InputError(
+                    f'an edge has the end {name!r}, which is no label: is a field empty?'
+                )
     number_of = {name: i for i, name in enumerate(names)}
     try:
         numbers = np.array([number_of[end] for end in ends]).reshape(-1, 2)
@@ -104,6 +112,11 @@ def _node_count(
         n = len(names)
     elif n is None:
         n = int(max(source.max(), target.max())) + 1 if source.size else 0
+        if n > max(_MANY_NODES, 1000 * source.size):
+            raise InputError(
+                f'node number {n - 1} with {source.size} edges: a graph of {n} nodes? If these '
+                "are names, pass labels='ends'; else n"
+            )
     if n < 1:
         raise InputError(f'a graph of n={n} nodes: at least one is needed')
     return n

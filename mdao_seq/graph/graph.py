@@ -118,6 +118,10 @@ class Graph(Keeping):
         indptr = np.zeros(n + 1, dtype=index)
         np.cumsum(np.bincount(source[first], minlength=n), out=indptr[1:])
         summed = np.bincount(edge_map, weights=values, minlength=int(indptr[-1]))
+        if not np.all(np.isfinite(summed)):
+            e = int(np.argmin(np.isfinite(summed)))
+            ends = (_named(each[first][e], names) for each in (source, target))
+            raise InputError(f'weights of the edges {" -> ".join(ends)} sum to {summed[e]}')
         return cls(n, indptr, target[first], summed.astype(float), edge_map, names)
 
     @classmethod
@@ -249,7 +253,10 @@ class Graph(Keeping):
         InputError
             If there is no such node.
         """
-        number = self._number_of.get(label)
+        try:
+            number = self._number_of.get(label)
+        except TypeError:  # a list, say
+            raise InputError(f'unknown node {label!r}: a label is hashable') from None
         if number is not None:
             return number
         is_integer = isinstance(label, int | np.integer) and not isinstance(label, bool)

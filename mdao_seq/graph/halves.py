@@ -3,10 +3,10 @@
 What comes out depends neither on which of them is first, nor on whether there are two.
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from os import cpu_count
 from typing import Any
 
 # With fewer edges one thread is done before a second has started.
@@ -15,7 +15,7 @@ WORTH_TWO_THREADS = 2**18
 
 def both(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
     """Return what two functions return that leave the interpreter alone while they work."""
-    if (cpu_count() or 1) < 2:
+    if (os.cpu_count() or 1) < 2:
         return first(), second()
     other = _pool().submit(second)
     return first(), other.result()
@@ -48,3 +48,8 @@ def in_halves(
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix='mdao_seq.graph')
+
+
+# A child process has the pool, but not its thread.
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=lambda: _pool.cache_clear())

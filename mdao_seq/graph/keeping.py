@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 Made = TypeVar('Made')
 
 
@@ -19,3 +21,10 @@ class Keeping:
     def __getstate__(self) -> dict[str, Any]:
         """All but what was made: a copy makes it again when it is needed."""
         return {name: value for name, value in self.__dict__.items() if name != '_kept'}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what was kept, and protect arrays, which a pickle does not."""
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            self.__dict__[name] = value

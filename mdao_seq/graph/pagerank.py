@@ -20,6 +20,20 @@ from mdao_seq.graph.walk import Walk
 SMALLEST_TOL = 4 * float(np.finfo(float).eps)
 
 
+def finest_tol(graph: Graph) -> float:
+    """Return a tolerance that every method reaches on a graph, next to rounding.
+
+    1e-14, or an eighth of epsilon for each edge into the node that has most: what they bring is
+    added up one after the other (measured on stars of 1000 to 200 000 nodes, the worst case).
+    """
+    return graph.kept(_finest_tol)
+
+
+def _finest_tol(graph: Graph) -> float:
+    most = int(np.bincount(graph.dst, minlength=1).max())
+    return max(1e-14, 0.125 * float(np.finfo(float).eps) * most)
+
+
 @dataclass(frozen=True)
 class PageRankResult:
     """Scores and how they were come by.
@@ -102,11 +116,7 @@ def pagerank(
     whole solve. Sources: Langville and Meyer, Google's PageRank and Beyond (2006); conventions of
     `networkx.pagerank`.
     """
-    if not isinstance(graph, Graph):
-        raise InputError(
-            f'graph is a {type(graph).__module__}.{type(graph).__name__}, not a mdao_seq.Graph; '
-            'make one with Graph.from_edges, from_scipy, from_networkx or from_csv'
-        )
+    check_graph(graph)
     transition = Transition.of(graph, weights)
     if not _are_several(personalization):
         walk = Walk(transition, damping, cast(NodeValues | None, personalization), dangling)
@@ -114,6 +124,15 @@ def pagerank(
     several = cast(Sequence[NodeValues], personalization)
     walks = [Walk(transition, damping, each, dangling) for each in several]
     return _solve_several(walks, tol, method, warm_start, max_iterations)
+
+
+def check_graph(graph: object) -> None:
+    """Say what to do with a graph of another library."""
+    if not isinstance(graph, Graph):
+        raise InputError(
+            f'graph is a {type(graph).__module__}.{type(graph).__name__}, not a mdao_seq.Graph; '
+            'make one with Graph.from_edges, from_scipy, from_networkx or from_csv'
+        )
 
 
 def _are_several(personalization: Any) -> bool:
@@ -161,7 +180,7 @@ def _starts(walks: list[Walk], given: NDArray[Any]) -> NDArray[Any]:
         raise InputError(
             f'warm_start has shape {given.shape}, but there are {len(walks)} personalizations'
         )
-    return np.array([node_values(walks[0].graph, each, 'warm_start') for each in given])
+    return np.array([node_values(walks[0].graph, each, 'warm_start').real for each in given])
 
 
 def solve(
@@ -176,7 +195,7 @@ def solve(
     Parameters and errors are those of `pagerank`.
     """
     _check(tol, max_iterations)
-    start = None if warm_start is None else node_values(walk.graph, warm_start, 'warm_start')
+    start = None if warm_start is None else node_values(walk.graph, warm_start, 'warm_start').real
     solver: Method
     if method == 'auto':
         solver = Automatic(walk, tol, max_iterations)

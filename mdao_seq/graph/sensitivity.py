@@ -34,7 +34,7 @@ from mdao_seq.graph.edge_gradient import edge_gradient
 from mdao_seq.graph.errors import InputError, NotDifferentiable
 from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.methods import Method
-from mdao_seq.graph.pagerank import PageRankResult, solve
+from mdao_seq.graph.pagerank import PageRankResult, check_graph, solve
 from mdao_seq.graph.transition import Transition
 from mdao_seq.graph.walk import Walk
 
@@ -81,7 +81,10 @@ def linearize(
     Parameters and errors are those of `pagerank`; `tol` is tighter, since the derivatives carry
     the error of the scores on. `allow_zero_rows` is that of `Sensitivity`.
     """
-    walk = Walk(Transition.of(graph, weights), damping, personalization, dangling)
+    check_graph(graph)
+    # The caller's array may change before the products are asked for.
+    own = None if weights is None else np.array(weights)
+    walk = Walk(Transition.of(graph, own), damping, personalization, dangling)
     return linearize_walk(walk, tol, method, warm_start, max_iterations, allow_zero_rows)
 
 

@@ -1,11 +1,11 @@
 """PageRank for several personalizations of one graph, which share each pass over the edges."""
 
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mdao_seq._optional import has_numba
 from mdao_seq.graph.batch import pagerank_batch
 from mdao_seq.graph.errors import NotConverged
 from mdao_seq.graph.walk import Walk
@@ -37,11 +37,10 @@ def scores_together(
         Scores (walks, n), the largest residual, iterations, passes over the edges, the method. None
         where no method solves them together, or that does not converge.
     """
-    has_sweeps = bool(find_spec('numba'))
-    if walks[0].is_complex or method not in ('auto', 'gauss_seidel', 'power'):
+    if any(walk.is_complex for walk in walks) or method not in ('auto', 'gauss_seidel', 'power'):
         return None
     try:
-        if method != 'power' and has_sweeps:
+        if method != 'power' and has_numba():
             return _by_sweeps(walks, starts, tol, max_iterations or _SWEEPS)
         return None if method == 'gauss_seidel' else _by_power(walks, starts, tol, max_iterations)
     except NotConverged:

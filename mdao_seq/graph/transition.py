@@ -12,6 +12,9 @@ from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.keeping import Keeping
 
+# One by it, and that times other numbers of a solve, must be finite.
+_SMALLEST_SUM = 1e-200
+
 
 class Transition(Keeping):
     """P = W / r by rows, r the row sums of the weights W; rows that sum to zero stay zero.
@@ -128,5 +131,11 @@ def _row_sums(graph: Graph, weights: NDArray[Any]) -> NDArray[Any]:
         raise InputError(
             f'weights of the edges that leave node {graph.name(i)!r} sum to {sums[i]}: '
             'they are too large to be added'
+        )
+    if np.any(bad := (sums.real > 0.0) & (sums.real < _SMALLEST_SUM)):
+        i = int(np.argmax(bad))
+        raise InputError(
+            f'weights of the edges that leave node {graph.name(i)!r} sum to {sums[i]}: too small '
+            f'to divide by; scale them to above {_SMALLEST_SUM:g}, since only ratios matter'
         )
     return sums

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from mdao_seq.graph.distribution import NodeValues
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.graph import Graph
+from mdao_seq.graph.pagerank import check_graph
 from mdao_seq.graph.readout import nodes_of
 from mdao_seq.graph.sensitivity import linearize
 
@@ -92,7 +93,7 @@ class EdgeReport:
             Of a larger graph, only the nodes of these edges and those of `of` are drawn, and then
             the highest scores, up to this number.
         seed : int
-            Of the layout.
+            Of the layout of more than 60 nodes.
 
         Returns
         -------
@@ -100,6 +101,8 @@ class EdgeReport:
 
         Raises
         ------
+        ValueError
+            If `max_nodes` is below one.
         ImportError
             Without matplotlib and NetworkX (``pip install matplotlib networkx``).
         """
@@ -145,6 +148,7 @@ def edge_report(
     NotDifferentiable
         If all weights that leave a node are zero, without `allow_zero_rows`.
     """
+    check_graph(graph)
     if of is None:
         raise InputError('of = None: name the node or the nodes whose score it is about')
     nodes = nodes_of(graph, of, 'of')

@@ -9,6 +9,8 @@ RAISES, LOWERS, NODE, OF = '#0072B2', '#D55E00', '#d9dfe6', '#f0c95a'
 
 def draw_report(report, ax, count, max_nodes, seed):
     """Draw an `EdgeReport`; see its `plot`."""
+    if max_nodes < 1:
+        raise ValueError(f'max_nodes = {max_nodes}: must be at least 1')
     ax = axes(ax, (8, 5.5))
     try:
         import networkx as nx

@@ -376,3 +376,38 @@ def test_a_component_with_differences_is_counted_in_a_driver_run():
         assert problem.run_driver().success
     assert problem.get_val('ends').item() > before
     counts.verify()
+
+
+def test_scores_start_from_equal_ones():
+    comp = PageRankComp(graph=random_graph(), of_nodes=[1], groups={'two': [2, 3]}, log=True)
+    problem = problem_of(comp)
+    problem.final_setup()
+    assert problem.get_val('comp.two') == pytest.approx(2.0 / 30.0)
+    assert problem.get_val('comp.log_rank') == pytest.approx(np.log(1.0 / 30.0))
+
+
+@pytest.mark.parametrize('before', ['matrix_free', 'dense', 'sparse', 'fd'])
+@pytest.mark.parametrize('after', ['matrix_free', 'dense', 'sparse', 'fd'])
+def test_partials_may_change_between_setups(before, after, recwarn):
+    graph = random_graph(n=10, edges=30)
+    comp = PageRankComp(graph=graph, inputs=['weights', 'damping'], partials=before)
+    problem = problem_of(comp)
+    found = []
+    for comp.options['partials'] in (before, after):
+        problem.setup(mode='rev')
+        problem.set_val('comp.weights', graph.weights + 0.1)
+        problem.run_model()
+        wrt = ['comp.damping', 'comp.weights']
+        found.append(problem.compute_totals(['comp.rank'], wrt, return_format='array'))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-7)
+    assert not recwarn.list
+
+
+def test_an_option_that_changes_is_heeded_at_the_same_point():
+    comp = PageRankComp(graph=random_graph(n=200, edges=800), method='power', tol=1e-2)
+    problem = problem_of(comp)
+    problem.run_model()
+    assert comp.result.residual > 1e-6
+    comp.options['tol'] = 1e-13
+    problem.run_model()
+    assert comp.result.residual <= 1e-13

@@ -114,3 +114,16 @@ def test_the_diagonal_of_a_design_structure_matrix_says_nothing():
     marks = np.array([[-1.0, 2.0], [1.0, np.nan]])
     adjacency = DesignStructureAdjacency(marks, labels=['wing', 'fuel'])
     assert adjacency.strengths.tolist() == [2.0, 1.0]
+
+
+@pytest.mark.parametrize('smoothing', [1e-3, 1e-7, 1e-12])
+def test_slopes_of_small_weights_keep_their_digits(smoothing):
+    """What a node passes on is divided by its sum: small weights count in proportion."""
+    adjacency = FlowAdjacency([0, 1, 2], [1, 2, 0], smoothing)
+    flows = np.array([1.0, -2.0, 0.0])
+    for link in range(3):
+        by_step = adjacency.weights(flows + 1e-40j * np.eye(3)[link]).imag / 1e-40
+        slopes = np.zeros(adjacency.graph.nnz)
+        own = adjacency.cols == link
+        slopes[adjacency.rows[own]] = adjacency.slopes(flows)[own]
+        np.testing.assert_allclose(slopes, by_step, rtol=1e-12)

@@ -151,3 +151,25 @@ def test_a_graph_has_as_many_nodes_as_labels():
         Graph.from_edges(['a'], ['b'], n=4)
     with pytest.raises(InputError, match=r"weights = \['a', 'b'\]: must be numbers"):
         Graph.from_edges([0, 1], [1, 0], ['a', 'b'])
+
+
+def test_a_graph_from_a_pickle_does_not_change_either():
+    graph = pickle.loads(pickle.dumps(random_graph()))
+    with pytest.raises(ValueError, match='read-only'):
+        graph.weights[0] = -5.0
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ((['a', None], ['b', 'a']), 'end None, which is no label'),
+        ((['a', ''], ['b', 'a']), "end '', which is no label"),
+        ((np.array(['a', np.nan], object), ['b', 'a']), 'end nan, which is no label'),
+        (([0, 0], [1, 1], [1e308, 1e308]), 'weights of the edges 0 -> 1 sum to inf'),
+        (([0, 1], [1, 10**11]), r"node number 100000000000 with 2 edges.*labels='ends'"),
+        (([0], [1], ['2.5']), 'must be numbers'),
+    ],
+)
+def test_what_is_no_edge_is_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Graph.from_edges(*arguments)

@@ -1,6 +1,10 @@
 """Scores against NetworkX, closed forms and the definition; what is refused."""
 
+import os
+import subprocess
+import sys
 from importlib.util import find_spec
+from multiprocessing import get_context
 
 import networkx as nx
 import numpy as np
@@ -9,9 +13,9 @@ import pytest
 from mdao_seq import Graph, NotConverged, pagerank
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.methods import METHODS
-from mdao_seq.graph.pagerank import SMALLEST_TOL
+from mdao_seq.graph.pagerank import SMALLEST_TOL, finest_tol
 from mdao_seq.graph.sensitivity import linearize
-from tests.graph.graphs import each_method, grid, random_graph, reference_scores
+from tests.graph.graphs import each_method, grid, needs_numba, random_graph, reference_scores
 from tests.shared_data import shared_arrays
 
 
@@ -293,3 +297,49 @@ def test_smallest_tolerance_is_reached_or_named(method):
     except NotConverged as error:
         assert error.residual < 1e-14
         assert 'as far as float64 goes' in str(error)
+
+
+@needs_numba
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='there is no fork here')
+def test_a_process_that_was_forked_solves_too():
+    graph = random_graph(n=2000, edges=8000)
+    expected = pagerank(graph).scores
+    with get_context('fork').Pool(1) as pool:
+        other = pool.apply_async(_solved_anew, (graph,)).get(timeout=60)
+    np.testing.assert_array_equal(other, expected)
+
+
+def _solved_anew(graph):
+    return pagerank(Graph.from_edges(graph.src, graph.dst, graph.weights, n=graph.n)).scores
+
+
+@pytest.mark.parametrize('method', ['auto', 'direct', 'bicgstab'])
+@pytest.mark.parametrize('n', [1001, 20_000])
+def test_the_finest_tolerance_is_reached_on_a_hub(n, method):
+    star = Graph.from_edges(np.arange(1, n), np.zeros(n - 1, int), n=n)
+    tol = finest_tol(star)
+    assert 1e-14 < tol < 1e-12
+    assert pagerank(star, method=method, tol=tol).residual <= tol
+
+
+def test_weights_that_cannot_be_divided_by_are_named():
+    with pytest.raises(InputError, match='leave node 0 sum to 1e-310: too small to divide by'):
+        pagerank(Graph.from_edges([0, 1], [1, 0], [1e-310, 1.0]))
+
+
+def test_a_numba_that_cannot_be_imported_is_done_without(tmp_path):
+    (tmp_path / 'numba.py').write_text("raise ImportError('Numba needs NumPy 2.0 or less')")
+    code = (
+        'import numpy as np; from mdao_seq import Graph, pagerank; i = np.arange(2000);'
+        'print(pagerank(Graph.from_edges(i, (7 * i + 1) % 1999)).method)'
+    )
+    places = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        env=os.environ | {'PYTHONPATH': places},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == 'power'
+    assert done.stderr.count('numba is installed but cannot be imported (Numba needs') == 1

@@ -112,6 +112,8 @@ def test_an_edge_list_of_numbers(tmp_path):
         ('source,target,w\na,b,heavy\n', {'weight': 'w'}, "edges.csv, line 2: .*'heavy'"),
         ('source,target,w\na,b,-2\n', {'weight': 'w'}, r'edges.csv: weights\[0\] = -2.0'),
         ('', {}, "there is no column 'source'"),
+        ('from to\n1 2\n2 3\n', {'source': 0, 'target': 1, 'delimiter': None}, "'from' 'to', and"),
+        ('source,target\na,\n', {}, "end '', which is no label"),
         ('source,target\n', {}, 'there are no edges below its first line'),
         ('# edges\n\nsource,target,w\na,b,1\nb,a\n', {'weight': 'w'}, 'edges.csv, line 5: '),
     ],

@@ -198,3 +198,13 @@ def test_real_graphs(name):
     )
     exact = gradient.weights @ direction
     assert (ahead - behind) / (2 * h) == pytest.approx(exact, rel=1e-8)
+
+
+def test_products_do_not_follow_the_caller_s_array():
+    graph = random_graph()
+    weights = graph.weights + 0.1
+    at = linearize(graph, weights=weights)
+    bar = np.random.default_rng(0).standard_normal(graph.n)
+    before = at.vjp(bar).weights
+    weights[:] = 1.0
+    np.testing.assert_array_equal(at.vjp(bar).weights, before)

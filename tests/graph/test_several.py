@@ -77,3 +77,14 @@ def test_a_wrong_one_is_named():
         pagerank(graph, personalization=p)
     with pytest.raises(InputError, match='at least one is needed'):
         pagerank(graph, personalization=np.ones((0, graph.n)))
+
+
+@needs_numba
+def test_a_complex_step_in_one_of_many():
+    graph = random_graph(n=60, edges=300)
+    several = [np.ones(graph.n)] * 9
+    several[5] = several[5] + np.eye(1, graph.n, 3)[0] * 1e-30j
+    found = pagerank(graph, personalization=several, tol=1e-13).scores
+    alone = pagerank(graph, personalization=several[5], tol=1e-13).scores
+    np.testing.assert_allclose(found[5].imag, alone.imag, rtol=1e-9)
+    assert np.any(alone.imag)

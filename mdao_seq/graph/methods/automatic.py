@@ -1,11 +1,11 @@
 """Which method serves a walk best: chosen by what it is, and by how the solve goes."""
 
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mdao_seq._optional import has_numba
 from mdao_seq.graph.errors import NotConverged
 from mdao_seq.graph.methods import Method, make_method
 from mdao_seq.graph.walk import Walk
@@ -85,7 +85,7 @@ def _candidates(walk: Walk) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
     reason = f'auto: {n} nodes, above {DIRECT_LIMIT}'
     if walk.is_complex:
         return f'{reason}, complex', [('power', {})]
-    if not find_spec('numba'):
+    if not has_numba():
         candidates = ['bicgstab', 'power'] if damping > _POWER_DAMPING else ['power', 'bicgstab']
         if n <= _LAST_RESORT:
             candidates.append('direct')

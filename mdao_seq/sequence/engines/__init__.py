@@ -1,8 +1,8 @@
 """Engines that run time loops; a new one is a file and a line here."""
 
 from importlib import import_module
-from importlib.util import find_spec
 
+from mdao_seq._optional import has_numba
 from mdao_seq.sequence.engines.engine import Engine
 
 AUTO = 'auto'
@@ -38,7 +38,7 @@ def engine_named(name: str) -> Engine:
     """
     check_engine(name)
     if name == AUTO:
-        name = 'numba' if find_spec('numba') else 'numpy'
+        name = 'numba' if has_numba() else 'numpy'
     if name not in _made:
         module, engine = ENGINES[name]
         try:
