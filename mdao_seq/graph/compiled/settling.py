@@ -2,7 +2,7 @@
 
 What is known of it is one array with a column for each right-hand side: see the names of its rows.
 Sweeps contract, so that the next one changes less in proportion: what is left is told from the last
-two, and how many it will take from all.
+two, and how many it will take from the last ten or so.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
@@ -13,10 +13,12 @@ import numpy as np
 
 from mdao_seq._compiling import compiled
 
-LEFT, BEFORE, BEST, SINCE_BEST, FIRST = range(5)
+LEFT, BEFORE, BEST, SINCE_BEST, GAIN = range(5)
 # So many sweeps without a smaller change, once it is this small relative to x, are rounding.
 _PATIENCE = 5
 _ROUNDING = 1e-13
+# Weight of the last sweep in what a sweep gains, the logarithm of its contraction.
+_NEWS = 0.1
 
 
 class Rule(NamedTuple):
@@ -52,7 +54,7 @@ def begin(state):
     state[BEFORE] = 0.0
     state[BEST] = np.inf
     state[SINCE_BEST] = 0.0
-    state[FIRST] = 0.0
+    state[GAIN] = 0.0
 
 
 @compiled
@@ -60,8 +62,9 @@ def note(state, column, change, size):
     """Take in what a sweep has changed a column of this size by."""
     relative = change / size if size > 0.0 else change
     before = state[BEFORE, column]
-    if before == 0.0:
-        state[FIRST, column] = relative
+    if before > 0.0 and relative > 0.0:
+        gain, last = state[GAIN, column], np.log(before / relative)
+        state[GAIN, column] = last if gain == 0.0 else gain + _NEWS * (last - gain)
     state[LEFT, column] = relative if relative >= before else relative * (relative / before)
     state[BEFORE, column] = relative
     state[SINCE_BEST, column] += 1.0
@@ -89,13 +92,13 @@ def is_late(state, made, rule):
     """Return whether the limit is reached, or will be at the rate of the sweeps that were made."""
     if made >= rule.limit:
         return True
-    if made < rule.wait or made < 2:
+    if made < rule.wait:
         return False
     for column in range(state.shape[1]):
         change = state[BEFORE, column]
         if change <= rule.tol:
             continue
-        gained = np.log(state[FIRST, column] / change) / (made - 1)
-        if gained <= 0.0 or made + np.log(change / rule.tol) / gained > rule.limit:
+        gain = state[GAIN, column]
+        if gain <= 0.0 or made + np.log(change / rule.tol) / gain > rule.limit:
             return True
     return False
