@@ -30,7 +30,8 @@ def solve(system, rhs, rule, b, x, y):
     """
     most = read = 0
     sums, change, size = np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH)
-    flow, state = np.empty(WIDTH), settling.unsettled(WIDTH)
+    kept, scale, flow = np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH)
+    state = settling.unsettled(WIDTH)
     for c in range(len(system.bounds) - 1):
         low, high = np.uint64(system.bounds[c]), np.uint64(system.bounds[c + 1])
         entries = np.int64(system.start[high] - system.start[low])
@@ -41,18 +42,21 @@ def solve(system, rhs, rule, b, x, y):
                 x[low, j] = b[low, j] * system.pivot[low]
                 y[low, j] = x[low, j] * system.inv_sums[low]
             continue
+        _clear(low, high, sums, x, y)
+        scale[:] = 1.0
         settling.begin(state)
         made = 0
         while not settling.is_settled(state, rule):
             if settling.is_late(state, made, rule):
                 return settling.left(state), made, read
-            _sweep(low, high, system, b, x, y, change, flow)
-            _correct(low, high, system, sums, x, y, size, flow)
+            _sweep(low, high, system, b, scale, x, y, change, size, kept, flow)
             for j in range(WIDTH):
                 settling.note(state, j, change[j], size[j])
+                scale[j] = kept[j] / sums[j] if sums[j] > 0.0 else 1.0
             made += 1
             read += entries
         most = max(most, made)
+        _scale(low, high, system, scale, x, y)
     return 0.0, most, read
 
 
@@ -69,35 +73,45 @@ def _inflow(low, high, system, rhs, y, b, sums, flow):
 
 
 @compiled
-def _sweep(low, high, system, b, x, y, change, flow):
-    """Solve for one row of x after the other; set `change` to the 1-norms of what they change."""
+def _clear(low, high, sums, x, y):
+    """Set the columns that nothing comes into to zero, which is their solution."""
+    for j in range(WIDTH):
+        if sums[j] == 0.0:
+            x[low:high, j] = 0.0
+            y[low:high, j] = 0.0
+
+
+@compiled
+def _sweep(low, high, system, b, scale, x, y, change, size, kept, flow):
+    """Solve for one row of x, times `scale`, after the other.
+
+    That x is to be scaled so that its residual sums to zero is left to b, so that nothing but the
+    last scale is multiplied out: by a pass over x in place of one a sweep.
+
+    Sets `change` to the 1-norms of what the columns change by, `size` to theirs, `kept` to the sums
+    of what the matrix makes of them.
+    """
     start, split, sources, entries = system.start, system.split, system.sources, system.entries
-    change[:] = 0.0
+    change[:], size[:], kept[:] = 0.0, 0.0, 0.0
     for k in range(low, high):
         add_rows(split[k], start[k + ONE], sources, entries, y, flow)
+        of_x = 1.0 - system.damping * system.inside[k] * system.inv_sums[k]
         for j in range(WIDTH):
-            new = (b[k, j] + system.damping * flow[j]) * system.pivot[k]
+            new = (b[k, j] * scale[j] + system.damping * flow[j]) * system.pivot[k]
             change[j] += abs(new - x[k, j])
+            size[j] += abs(new)
+            kept[j] += of_x * new
             x[k, j] = new
             y[k, j] = new * system.inv_sums[k]
 
 
 @compiled
-def _correct(low, high, system, sums, x, y, size, factor):
-    """Scale each column so that its residual sums to zero; set `size` to their 1-norms."""
-    factor[:] = 0.0
-    size[:] = 0.0
-    for k in range(low, high):
-        kept = 1.0 - system.damping * system.inside[k] * system.inv_sums[k]
-        for j in range(WIDTH):
-            factor[j] += kept * x[k, j]
-    for j in range(WIDTH):
-        factor[j] = sums[j] / factor[j] if factor[j] != 0.0 else 1.0
+def _scale(low, high, system, scale, x, y):
+    """Divide the columns by their scales."""
     for k in range(low, high):
         for j in range(WIDTH):
-            x[k, j] *= factor[j]
+            x[k, j] /= scale[j]
             y[k, j] = x[k, j] * system.inv_sums[k]
-            size[j] += abs(x[k, j])
 
 
 @compiled
