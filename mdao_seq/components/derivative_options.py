@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from fnmatch import filter as matching
 
-from mdao_seq.approximation._openmdao.held_component import begin_anew
+from mdao_seq.approximation._openmdao.held_component import declares_as
 from mdao_seq.approximation.holding import hold
 from mdao_seq.differences.declaration import Declaration
 
@@ -33,10 +33,7 @@ def settle_partials(comp):
             f'{comp.msginfo}: fd_steps with partials={partials!r} would not be used; set '
             "partials='fd', or leave fd_steps out"
         )
-    # OpenMDAO keeps what was declared in an earlier setup.
-    if getattr(comp, '_partials_before', partials) != partials:
-        begin_anew(comp)
-    comp._partials_before = partials
+    declares_as(comp, partials)
     comp.matrix_free = partials == 'matrix_free'
     if partials == 'fd':
         hold(comp)

@@ -190,8 +190,15 @@ def hold_from_here(component, held_class):
     component._inside_setup = True
 
 
-def begin_anew(component):
-    """Forget what a component declared in setups before, and that it was held for that."""
+def declares_as(component, kind):
+    """Forget what a component declared in setups before, if it was of another kind.
+
+    OpenMDAO keeps it; here what it is held by goes with it.
+    """
+    before = getattr(component, '_declared_kind', kind)
+    component._declared_kind = kind
+    if before == kind:
+        return
     component._declared_partials_patterns = {}
     if '_held_from' in vars(type(component)):
         component.__class__ = type(component)._held_from
