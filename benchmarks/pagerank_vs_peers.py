@@ -70,7 +70,7 @@ def graphs(scale):
     yield f'R-MAT {scale}', rmat(scale)
     n = 1_000_000 >> (20 - scale)
     yield f'layered DAG {n}', layered(n, 10 * n)
-    for name in ('cit_hepth', 'wiki_vote', 'p2p_gnutella31', 'openflights_routes'):
+    for name in ('soc_epinions1', 'cit_hepth', 'wiki_vote', 'p2p_gnutella31', 'openflights_routes'):
         if (SHARED / f'{name}.npz').exists():
             yield name, shared(name)
         else:
@@ -83,9 +83,8 @@ def fresh(graph):
 
 
 def cold(graph):
-    """Solve with nothing prepared, and give back what was prepared for it."""
+    """Solve with nothing prepared."""
     pagerank(fresh(graph), tol=TOL)
-    gc.collect()
 
 
 def tolerance(peer, prepared, graph):

@@ -15,6 +15,7 @@ from mdao_seq.graph.edge_table import read_edges
 from mdao_seq.graph.ends import ends_array, node_numbers
 from mdao_seq.graph.errors import InputError
 from mdao_seq.graph.keeping import Keeping
+from mdao_seq.graph.pattern import stable_order, summed_edges
 
 
 class Graph(Keeping):
@@ -105,24 +106,15 @@ class Graph(Keeping):
                 f'{_named(target[e], names)}): a weight must be finite and not negative'
             )
 
-        index = np.int32 if max(n, source.size) <= np.iinfo(np.int32).max else np.int64
-        source, target = source.astype(index), target.astype(index)
-        order = _stable_order(target, n)[0]
-        order = order[_stable_order(source[order], n)[0]]
-        source, target = source[order], target[order]
-        first = np.ones(source.size, dtype=bool)
-        first[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
-        place = (np.cumsum(first) - 1).astype(index)
-        edge_map = np.empty_like(place)
-        edge_map[order] = place
-        indptr = np.zeros(n + 1, dtype=index)
-        np.cumsum(np.bincount(source[first], minlength=n), out=indptr[1:])
-        summed = np.bincount(edge_map, weights=values, minlength=int(indptr[-1]))
+        indptr, target, summed, edge_map = summed_edges(source, target, values, n)
         if not np.all(np.isfinite(summed)):
             e = int(np.argmin(np.isfinite(summed)))
-            ends = (_named(each[first][e], names) for each in (source, target))
-            raise InputError(f'weights of the edges {" -> ".join(ends)} sum to {summed[e]}')
-        return cls(n, indptr, target[first], summed.astype(float), edge_map, names)
+            first = int(np.argmax(edge_map == e))
+            raise InputError(
+                f'weights of the edges {_named(source[first], names)} -> '
+                f'{_named(int(target[e]), names)} sum to {summed[e]}'
+            )
+        return cls(n, indptr, target, summed, edge_map, names)
 
     @classmethod
     def from_scipy(
@@ -231,7 +223,7 @@ class Graph(Keeping):
     @cached_property
     def transposed(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """The pattern by incoming edges: order of the edges (nnz,), their src, row pointers."""
-        order, indptr = _stable_order(self.dst, self.n)
+        order, indptr = stable_order(self.dst, self.n)
         return _frozen(order), _frozen(self.src[order]), _frozen(indptr)
 
     def matrix(self, values: NDArray[Any]) -> sp.csr_array:
@@ -323,16 +315,6 @@ class Graph(Keeping):
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     array.flags.writeable = False
     return array
-
-
-def _stable_order(keys: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the stable order of `keys` in 0..n-1, and where each key starts in it.
-
-    A matrix with one entry in each row, transposed, is a counting sort: linear in time.
-    """
-    rows = np.arange(keys.size + 1, dtype=keys.dtype)
-    chosen = sp.csr_array((np.ones(keys.size, np.int8), keys, rows), shape=(keys.size, n)).tocsc()
-    return chosen.indices, chosen.indptr
 
 
 def _named(number: int, names: tuple[Hashable, ...] | None) -> str:

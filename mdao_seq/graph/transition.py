@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import scipy.sparse as sp
@@ -43,7 +44,7 @@ class Transition(Keeping):
     """
 
     def __init__(self, graph: Graph, weights: ArrayLike | None = None):
-        self.graph = graph
+        self._graph: Graph | ref[Graph] = graph
         self.weights = graph.weights if weights is None else _checked(graph, weights)
         self.row_sums = _row_sums(graph, self.weights)
         self.dangling = np.flatnonzero(self.row_sums.real == 0)
@@ -51,7 +52,14 @@ class Transition(Keeping):
     @classmethod
     def of(cls, graph: Graph, weights: ArrayLike | None = None) -> 'Transition':
         """Return that of some weights, or the graph's own, which is made once."""
-        return graph.kept(cls) if weights is None else cls(graph, weights)
+        return graph.kept(_own) if weights is None else cls(graph, weights)
+
+    @property
+    def graph(self) -> Graph:
+        """The pattern."""
+        graph = self._graph() if isinstance(self._graph, ref) else self._graph
+        assert graph is not None  # a walk holds on to it
+        return graph
 
     @cached_property
     def probabilities(self) -> NDArray[Any]:
@@ -88,6 +96,10 @@ class Transition(Keeping):
     def _by_target(self) -> sp.csr_array:
         return self.graph.transposed_matrix(self.probabilities)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Of a copy, the graph is there at first hand."""
+        return super().__getstate__() | {'_graph': self.graph}
+
     def matvec(self, x: NDArray[Any]) -> NDArray[Any]:
         """Return P^T x (n,): what the edges pass on of x (n,); one pass over the edges."""
         return self._by_target @ x
@@ -101,6 +113,13 @@ class Transition(Keeping):
         row_sums = self.row_sums.copy()
         row_sums[self.dangling] = np.inf
         return values / row_sums
+
+
+def _own(graph: Graph) -> Transition:
+    """Return what a graph keeps: it must not keep the graph alive in turn."""
+    own = Transition(graph)
+    own._graph = ref(graph)
+    return own
 
 
 def _checked(graph: Graph, weights: ArrayLike) -> NDArray[Any]:

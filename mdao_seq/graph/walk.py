@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from mdao_seq.graph.arrays import as_number
 from mdao_seq.graph.distribution import NodeValues, node_values
 from mdao_seq.graph.errors import InputError
-from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.transition import Transition
 
 
@@ -30,6 +29,11 @@ class Walk:
     dangling : dict, array_like (n,) or None
         u, up to a factor; None: v.
 
+    Attributes
+    ----------
+    graph : Graph
+        The pattern that is walked.
+
     Raises
     ------
     InputError
@@ -46,7 +50,7 @@ class Walk:
         damping = as_number(damping, 'damping')
         if not (0 <= np.real(damping) < 1 and np.isfinite(damping)):
             raise InputError(f'damping = {damping}: must be in [0, 1)')
-        graph = transition.graph
+        self.graph = graph = transition.graph
         self.transition = transition
         self.damping = damping
         p = np.ones(graph.n) if personalization is None else personalization
@@ -58,11 +62,6 @@ class Walk:
             g = node_values(graph, dangling, 'dangling')
             self.dangling_sum = g.sum()
             self.u = g / self.dangling_sum
-
-    @property
-    def graph(self) -> Graph:
-        """The pattern that is walked."""
-        return self.transition.graph
 
     @property
     def is_complex(self) -> bool:

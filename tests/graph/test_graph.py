@@ -2,12 +2,14 @@
 
 import copy
 import pickle
+import weakref
 
 import numpy as np
 import pytest
 
-from mdao_seq import Graph
+from mdao_seq import Graph, pagerank
 from mdao_seq.graph.errors import InputError
+from mdao_seq.graph.sensitivity import linearize
 from tests.graph.graphs import random_graph
 
 
@@ -173,3 +175,15 @@ def test_a_graph_from_a_pickle_does_not_change_either():
 def test_what_is_no_edge_is_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         Graph.from_edges(*arguments)
+
+
+def test_a_graph_that_is_dropped_is_gone():
+    graph = random_graph(n=1200, edges=5000)
+    pagerank(graph)
+    at = linearize(graph)
+    gone = weakref.ref(graph)
+    del graph
+    assert gone() is not None  # the products need it
+    at.vjp(np.ones(1200))
+    del at
+    assert gone() is None
