@@ -165,11 +165,10 @@ class ComponentSolver:
                     partial(adjoint_sweeps.sweep, middle, high, system, b, lam, others),
                 )
                 parts = in_halves(adjoint_sweeps.products, large.ends, large.edges, flow, lam)
-                of_lam, of_one = (sum(part) for part in zip(*parts, strict=True))
-                constant = (sum_b - of_lam) / of_one if of_one > 0.0 else 0.0
+                lacks = adjoint_sweeps.constant(sum_b, *map(sum, zip(*parts, strict=True)))
                 sizes = both(
-                    partial(correct, low, middle, system, constant, lam, passed, others),
-                    partial(correct, middle, high, system, constant, lam, others, passed),
+                    partial(correct, low, middle, system, lacks, lam, passed, others),
+                    partial(correct, middle, high, system, lacks, lam, others, passed),
                 )
                 return max(changes), max(sizes)
 

@@ -49,7 +49,7 @@ def sweep(first, last, system, b, lam, sums):
 
 @compiled_sums
 def products(first, last, flow, lam):
-    """Return what `correct` needs of these places: the sums of ``flow * lam`` and of `flow`."""
+    """Return the sums of ``flow * lam`` and of `flow`, which is what the scores are made of."""
     of_lam = of_one = 0.0
     for chunk in range(np.uint64(first), np.uint64(last), CHUNK):
         part_lam = part_one = 0.0
@@ -62,13 +62,19 @@ def products(first, last, flow, lam):
 
 
 @compiled
+def constant(sum_b, of_lam, of_one):
+    """Return what lam lacks for the scores' product with the residual to be zero.
+
+    From `inflow` and `products`, of all parts of a component.
+    """
+    return (sum_b - of_lam) / of_one if of_one > 0.0 else 0.0
+
+
+@compiled
 def correct(first, last, system, constant, lam, sums, others):
     """Add a constant to lam; return max|lam|.
 
-    It makes the scores' product with the residual of their component zero where it is the rest of
-    the right-hand side's, ``sum_b - of_lam``, divided by ``of_one`` (see `products`; `flow` is the
-    right-hand side that the scores of this component solve). `others` is what the other thread has
-    passed back to here, and may be empty.
+    `others` is what the other thread has passed back to here, and may be empty.
     """
     size = 0.0
     for k in range(np.uint64(first), np.uint64(last)):

@@ -68,8 +68,8 @@ def solve_adjoint(first, last, system, rhs, scores, flow, rule, lam, sums):
                 return settling.left(state), made, read
             change = adjoint_sweeps.sweep(low, high, system, rhs, lam, sums)
             of_lam, of_one = adjoint_sweeps.products(low, high, flow, lam)
-            constant = (sum_b - of_lam) / of_one if of_one > 0.0 else 0.0
-            size = adjoint_sweeps.correct(low, high, system, constant, lam, sums, nobody)
+            lacks = adjoint_sweeps.constant(sum_b, of_lam, of_one)
+            size = adjoint_sweeps.correct(low, high, system, lacks, lam, sums, nobody)
             settling.note(state, 0, change, size)
             made += 1
             read += entries
