@@ -57,14 +57,20 @@ def declare_differences(comp, defaults):
     for wrt, settings in defaults.items():
         comp.declare_partials('*', wrt, method='fd', **settings)
     for key, given in comp.options['fd_steps'].items():
+        if not isinstance(key, str) and len(key) != 2:
+            raise ValueError(
+                f'{comp.msginfo}: fd_steps has {key!r}: must be an output, or (output, input)'
+            )
         of, wrt = (key, '*') if isinstance(key, str) else key
         own = given if isinstance(given, Mapping) else {'step': given}
+        if 'step' in own:
+            own = {'step_calc': 'abs'} | own
         for pattern in [wrt] if isinstance(wrt, str) else wrt:
             # What matches nothing is handed on: declare_partials has its words for it.
             for name in matching(defaults, pattern) or [pattern]:
                 settings = {'method': 'fd'} | defaults.get(name, {}) | own
                 try:
                     Declaration(of, name, **settings)
+                    comp.declare_partials(of, name, **settings)
                 except (TypeError, ValueError) as error:
                     raise ValueError(f'{comp.msginfo}: fd_steps[{key!r}]: {error}') from None
-                comp.declare_partials(of, name, **settings)

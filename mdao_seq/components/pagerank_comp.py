@@ -73,7 +73,7 @@ class PageRankComp(om.ExplicitComponent):
     def initialize(self):
         """Declare the options."""
         declare_pagerank_options(self.options)
-        self._solved = None
+        self._result = None
 
     def setup(self):
         """Declare inputs and outputs."""
@@ -90,7 +90,7 @@ class PageRankComp(om.ExplicitComponent):
             self._variables = variables = self._make_variables()
         except InputError as error:
             raise ValueError(f'{self.msginfo}: {error}') from None
-        self._solved_at = self._solved = None
+        self._solved_at = self._solved = self._result = None
         self._zero_rows = np.empty(0, int)
         self._transition = Transition.of(graph)
 
@@ -135,7 +135,7 @@ class PageRankComp(om.ExplicitComponent):
     @property
     def result(self):
         """The `PageRankResult` of the last run: method, iterations, residual; None before it."""
-        return None if self._solved is None else self._solved.result
+        return self._result
 
     def setup_partials(self):
         """Declare entries, or differences; matrix-free there is nothing to declare."""
@@ -203,7 +203,8 @@ class PageRankComp(om.ExplicitComponent):
         if self.options['partials'] in ('dense', 'sparse'):
             linearized = self._linearized(inputs)
             with self._failing():
-                fill_entries(self._declared, self._variables, linearized, partials)
+                wanted = [name for name in self._variables.starts if is_wanted(self, name)]
+                fill_entries(self._declared, self._variables, linearized, wanted, partials)
 
     def compute_jacvec_product(self, inputs, d_inputs, d_outputs, mode):
         """Add the product of the derivatives with `d_inputs`, or their transpose's."""
@@ -246,6 +247,7 @@ class PageRankComp(om.ExplicitComponent):
             self._solved_at, self._solved_with = at, settings
             if not self.under_approx:
                 self._zero_rows = self._transition.zero_rows
+                self._result = self._solved.result
         return self._solved
 
     def _solve(self, **arguments):

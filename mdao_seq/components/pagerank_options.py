@@ -1,17 +1,16 @@
 """The options of `PageRankComp`."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 from mdao_seq.components.derivative_options import declare_fd_steps
-from mdao_seq.graph.graph import Graph
 from mdao_seq.graph.methods import METHODS
-from mdao_seq.graph.pagerank import SMALLEST_TOL
+from mdao_seq.graph.pagerank import SMALLEST_TOL, check_graph
 from mdao_seq.graph.sensitivity import EVERY
 
 
 def declare_pagerank_options(options):
     """Declare them in an OptionsDictionary."""
-    options.declare('graph', types=Graph, desc='Pattern of edges and their weights.')
+    options.declare('graph', check_valid=check_is_graph, desc='Pattern of edges and their weights.')
     options.declare(
         'inputs',
         default=('weights', 'damping', 'personalization'),
@@ -21,7 +20,7 @@ def declare_pagerank_options(options):
     )
     options.declare(
         'damping',
-        types=(int, float),
+        types=Real,
         default=0.85,
         check_valid=_check_damping,
         desc='Value of the damping, in [0, 1), from which the input starts.',
@@ -65,7 +64,7 @@ def declare_pagerank_options(options):
     )
     options.declare(
         'tol',
-        types=float,
+        types=Real,
         default=None,
         allow_none=True,
         check_valid=_check_tol,
@@ -112,6 +111,11 @@ def declare_pagerank_options(options):
         desc='Whether edges of a node whose weights are all zero count as constants in '
         'derivatives, which are an error there otherwise.',
     )
+
+
+def check_is_graph(name, value):
+    """Say what to do with a graph of another library."""
+    check_graph(value)
 
 
 def _check_inputs(name, value):

@@ -50,18 +50,23 @@ def _by_weight(comp, variables):
     return pattern
 
 
-def fill_entries(declared, variables, linearized, partials):
-    """Set the declared entries, by as many solves as there are outputs, or inputs if fewer."""
+def fill_entries(declared, variables, linearized, wanted, partials):
+    """Set the declared entries, by as many solves as there are outputs, or inputs if fewer.
+
+    Those by inputs that are not `wanted` stay zero: they may have no derivative.
+    """
     outputs, inputs, readout = variables.flat_outputs, variables.flat_inputs, variables.readout
     scores = linearized.result.scores
     jacobian = np.zeros((outputs.size, inputs.size), scores.dtype)
     if outputs.size <= inputs.size:
         for row, bar in zip(jacobian, np.eye(outputs.size), strict=True):
-            gradient = linearized.vjp(readout.sensitivity(scores, bar), tuple(variables.starts))
+            gradient = linearized.vjp(readout.sensitivity(scores, bar), wanted)
             for name, derivative in variables.by_input(gradient):
                 row[inputs.place(name)] = derivative
     else:
-        for k, unit in enumerate(np.eye(inputs.size)):
+        places = [np.arange(inputs.size)[inputs.place(name)] for name in wanted]
+        asked = np.concatenate([np.empty(0, int), *places])
+        for k, unit in zip(asked, np.eye(inputs.size)[asked], strict=True):
             change = linearized.jvp(**variables.change(dict(inputs.by_name(unit))))
             jacobian[:, k] = readout.change(scores, change)
     for of, wrt, own, other, rows, cols in declared:
@@ -78,9 +83,11 @@ def difference_settings(variables):
     """
     settings = {}
     for wrt, start in variables.starts.items():
-        size, upper = np.mean(start), np.inf
+        settings[wrt] = {'form': 'central', 'step': FD_STEP, 'bounds': (0.0, np.inf)}
         if wrt == 'damping':
-            size, upper = 1.0 - size, np.nextafter(1.0, 0.0)
-        step = FD_STEP * (size or 1.0)
-        settings[wrt] = {'form': 'central', 'step': step, 'bounds': (0.0, upper)}
+            # What the scores depend on is one minus it.
+            settings[wrt]['step'] *= 1.0 - np.mean(start)
+            settings[wrt]['bounds'] = (0.0, np.nextafter(1.0, 0.0))
+        else:
+            settings[wrt]['step_calc'] = 'rel_avg'
     return settings

@@ -59,9 +59,11 @@ class EdgeGroups:
                     f'dict, or integers of at least -1, one for each of the {graph.nnz} edges'
                 )
             self.names = tuple(range(int(group.max()) + 1))
+        if not self.names:
+            raise InputError('edge_groups is empty: leave it out where no edges share a variable')
         sizes = np.bincount(group[group >= 0], minlength=len(self.names))
-        if not sizes.size or np.any(sizes == 0):
-            empty = self.names[int(np.argmin(sizes))] if sizes.size else 'any'
+        if np.any(sizes == 0):
+            empty = self.names[int(np.argmin(sizes))]
             raise InputError(f'edge_groups: there are no edges in {empty!r}')
         self.group = group
         edges = np.flatnonzero(group >= 0)

@@ -1,5 +1,6 @@
 """Edges from a table in a text file."""
 
+import csv
 import re
 from collections.abc import Iterator
 from os import PathLike
@@ -18,16 +19,25 @@ def read_edges(
     path: str | PathLike[str],
     columns: tuple[Column, Column, Column | None],
     delimiter: str | None,
+    as_text: bool = False,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
-    """Return the columns of a table: ends, and weights if asked for; see `Graph.from_csv`."""
+    """Return the columns of a table: ends, and weights if asked for; see `Graph.from_csv`.
+
+    Ends are integers where all are, unless they are to be taken as the text that they are.
+    """
+    if delimiter is not None and len(delimiter) != 1:
+        raise InputError(f'delimiter = {delimiter!r}: must be one character, or None for blanks')
     table = _Table(path, delimiter)
     source, target, weight = columns
     first, second, *third = table.places([c for c in (source, target, weight) if c is not None])
-    try:
-        ends = table.read([first, second], np.int64)
-    except InputError:
+    if as_text:
         ends = np.char.strip(table.read([first, second], str))
-        _check_first_line(path, ends)
+    else:
+        try:
+            ends = table.read([first, second], np.int64)
+        except InputError:
+            ends = np.char.strip(table.read([first, second], str))
+            _check_first_line(path, ends)
     weights = table.read(third, float)[:, 0] if third else None
     return ends[:, 0], ends[:, 1], weights
 
@@ -73,7 +83,12 @@ class _Table:
         self._has_names = bool(line)
         if line and next(self._decoded(), None) is None:
             raise InputError(f'{self._path}: there are no edges below its first line')
-        names = [name.strip().strip('"') for name in line.split(self._delimiter)]
+        fields = (
+            line.split()
+            if self._delimiter is None
+            else next(csv.reader([line], delimiter=self._delimiter, skipinitialspace=True), [])
+        )
+        names = [name.strip().strip('"') for name in fields]
         for column in named:
             if column not in names:
                 raise InputError(

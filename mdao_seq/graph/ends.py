@@ -1,6 +1,6 @@
 """Ends of edges as node numbers: by label or number, checked."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Set
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ def node_numbers(
 
 def ends_array(ends: Any) -> NDArray[Any]:
     """Return ends as an array, of objects where NumPy would make something else of labels."""
+    if isinstance(ends, Set):
+        raise InputError(f'ends are a set, {ends!r:.80}, which has no order: pass a list')
     if hasattr(ends, '__array__'):
         return np.asarray(ends)
     values = list(ends)
@@ -44,10 +46,11 @@ def ends_array(ends: Any) -> NDArray[Any]:
     except ValueError:  # tuples of several lengths
         array = np.empty((0, 0))
     is_text = array.dtype.kind == 'U' and not all(isinstance(value, str) for value in values)
-    if array.ndim == 1 and not is_text:
+    if array.ndim == 1 and array.dtype.kind != 'O' and not is_text:
         return array
-    if not all(isinstance(value, Hashable) for value in values):
-        return array
+    for value in values:
+        if not isinstance(value, Hashable):
+            raise InputError(f'an edge has the end {value!r:.80}, which is no label: not hashable')
     return np.fromiter(values, object, len(values))
 
 

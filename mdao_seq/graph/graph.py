@@ -187,14 +187,14 @@ class Graph(Keeping):
             The file; one that ends in .gz, .bz2 or .xz is unpacked.
         source, target : str or int
             Columns of the ends: names, which stand in the first line, or numbers from 0 of a table
-            without a line of names. Where all entries are integers they are node numbers (labels
-            with ``labels='ends'``), else labels.
+            without a line of names. Where all entries are integers they are node numbers, unless
+            labels are asked for or given as strings; else labels.
         weight : str, int or None
             Column of the weights; None: each edge counts 1.
         delimiter : str or None
             Between columns; None: white space, as in edge lists of SNAP.
         labels : sequence of hashable (n,), 'ends' or None
-            As in `from_edges`.
+            As in `from_edges`; with 'ends' labels are the text that stands there.
 
         Raises
         ------
@@ -204,7 +204,9 @@ class Graph(Keeping):
         FileNotFoundError
             If there is no such file.
         """
-        src, dst, weights = read_edges(path, (source, target, weight), delimiter)
+        as_text = labels is not None and any(isinstance(label, str) for label in labels)
+        columns = source, target, weight
+        src, dst, weights = read_edges(path, columns, delimiter, as_text)
         try:
             return cls.from_edges(src, dst, weights, labels=labels)
         except InputError as error:

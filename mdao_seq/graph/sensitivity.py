@@ -185,11 +185,15 @@ class Sensitivity:
 
         Raises
         ------
+        InputError
+            If something else is wanted.
         NotDifferentiable
             If weights are wanted and all edges of a node have weight zero.
         NotConverged
             If the method does not converge.
         """
+        if not set(wanted) <= set(EVERY):
+            raise InputError(f'wanted = {list(wanted)}: must be some of {list(EVERY)}')
         if 'weights' in wanted:
             self._check_rows()
         walk, pi = self.walk, self.result.scores

@@ -239,10 +239,41 @@ def test_differences_keep_to_the_rule_of_zero_rows():
         np.testing.assert_allclose(found['fd'][key], exact, atol=1e-8)
 
 
+@pytest.mark.parametrize('scale', [1e-6, 1.0, 1e6])
+def test_steps_go_with_the_weights_that_come_in(scale):
+    graph = random_graph(n=12, edges=40)
+    found = []
+    for partials in ('fd', 'dense'):
+        comp = PageRankComp(graph=graph, inputs=['weights'], partials=partials)
+        problem = problem_of(comp, weights=scale * (graph.weights + 0.1))
+        problem.run_model()
+        found.append(scale * partials_of(problem)['rank', 'weights'])
+    np.testing.assert_allclose(*found, atol=1e-7)
+
+
+@pytest.mark.parametrize('partials', ['matrix_free', 'dense', 'sparse', 'fd'])
+def test_damping_has_derivatives_beside_a_node_without_weight(partials):
+    graph = Graph.from_edges(['a', 'b', 'c'], ['b', 'c', 'a'])
+    problem = problem_of(PageRankComp(graph=graph, partials=partials), weights=[1.0, 0.0, 1.0])
+    problem.run_model()
+    found = problem.compute_totals(['comp.rank'], ['comp.damping'], return_format='array')
+    stepped = pagerank(graph, 0.85 + 1e-40j, weights=[1.0, 0.0, 1.0], tol=1e-14).scores
+    np.testing.assert_allclose(found.ravel(), stepped.imag / 1e-40, atol=1e-7)
+
+
+def test_another_library_s_graph_is_told_from_ours():
+    with pytest.raises(ValueError, match=r'not a mdao_seq.Graph; make one with'):
+        PageRankComp(graph={'a': 'b'})
+
+
 def test_how_the_last_run_went_can_be_asked():
-    comp = PageRankComp(graph=random_graph(), tol=1e-12)
+    comp = PageRankComp(graph=random_graph(), tol=np.float64(1e-12), damping=np.float32(0.5))
     assert comp.result is None
-    problem_of(comp).run_model()
+    problem = problem_of(comp)
+    problem.run_model()
+    result = comp.result
+    problem.check_partials(method='fd', out_stream=None)
+    assert comp.result is result
     assert comp.result.method == 'direct'
     assert comp.result.residual <= 1e-12
 
@@ -322,6 +353,7 @@ def test_tuned_steps_match_the_tolerance_of_the_solver(tol):
         ({'log': True, 'groups': {'log_a': [1], 'a': [2]}}, "'log_a' is the name of a logarithm"),
         ({'groups': {'rank': [1]}, 'of_nodes': [2]}, "groups: 'rank' is the name of the output"),
         ({'inputs': ['damping'], 'edge_groups': {'a': [1]}}, 'edge_groups are without use'),
+        ({'edge_groups': {}}, 'edge_groups is empty'),
         ({'edge_groups': {'a': ('wing', 'fuel')}}, r"edge_groups\['a'\] has 'wing': an edge is"),
         ({'groups': {'hubs': []}}, r"groups\['hubs'\] must name some nodes"),
         ({'fd_steps': {'rank': 1e-3}}, "fd_steps with partials='matrix_free' would not be used"),
@@ -344,6 +376,7 @@ def test_wrong_options_are_named(options, message):
         ({('foo', 'weights'): 1e-3}, r'for of="foo"'),
         ({'rank': -1e-3}, r"fd_steps\['rank'\]: step -0.001 is not a positive"),
         ({'rank': {'steps': 1e-3}}, 'steps'),
+        ({('rank', 'damping', 'x'): 1e-3}, r'must be an output, or \(output, input\)'),
     ],
 )
 def test_steps_that_would_not_be_taken_are_named(steps, message):

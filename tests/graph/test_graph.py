@@ -187,3 +187,12 @@ def test_a_graph_that_is_dropped_is_gone():
     at.vjp(np.ones(1200))
     del at
     assert gone() is None
+
+
+@pytest.mark.parametrize(
+    ('ends', 'message'),
+    [({'ab', 'cd'}, 'ends are a set'), ([{1}, {2}], r'end \{1\}, which is no label: not hashable')],
+)
+def test_ends_have_an_order_and_are_hashable(ends, message):
+    with pytest.raises(InputError, match=message):
+        Graph.from_edges(ends, ['a', 'b'])

@@ -343,3 +343,33 @@ def test_a_numba_that_cannot_be_imported_is_done_without(tmp_path):
     )
     assert done.stdout.strip() == 'power'
     assert done.stderr.count('numba is installed but cannot be imported (Numba needs') == 1
+
+
+def path(n, seed=0):
+    """Return nodes in a row, with edges both ways."""
+    i = np.arange(n - 1)
+    ends = np.r_[i, i + 1], np.r_[i + 1, i]
+    return Graph.from_edges(*ends, np.random.default_rng(seed).uniform(0.1, 1.0, 2 * n - 2))
+
+
+@pytest.mark.parametrize('method', ['auto', 'bicgstab', 'direct'])
+def test_scores_next_to_zero_are_not_below_it(method):
+    found = pagerank(path(1200), 0.999, {0: 1.0}, method=method)
+    assert found.scores.min() >= 0.0
+    again = pagerank(path(1200), 0.9991, {0: 1.0}, method=method, warm_start=found.scores)
+    assert again.residual <= 1e-10
+
+
+@pytest.mark.parametrize('n', [1200, 25_000])
+def test_what_is_easily_factored_is_solved_in_the_end(n):
+    found = pagerank(path(n), 0.999999)
+    assert found.residual <= 1e-10
+    if n < 2000:
+        stepped = pagerank(path(n), 0.999 + 1e-30j)
+        at = linearize(path(n), 0.999, method='direct')
+        np.testing.assert_allclose(stepped.scores.imag / 1e-30, at.jvp(damping=1.0), atol=1e-9)
+
+
+def test_auto_says_what_it_has_tried():
+    with pytest.raises(NotConverged, match=r'auto has tried .*bicgstab'):
+        pagerank(path(60_000), 0.999999, max_iterations=20)

@@ -87,12 +87,22 @@ def test_what_spreadsheets_and_people_put_into_tables(tmp_path):
         Graph.from_csv(path)
 
 
+def test_names_of_columns_may_have_the_delimiter(tmp_path):
+    path = tmp_path / 'edges.csv'
+    path.write_text('"length, km",source,target,w\n12,a,b,5\n7,b,a,6\n')
+    same(Graph.from_csv(path, weight='w'), Graph.from_edges(['a', 'b'], ['b', 'a'], [5.0, 6.0]))
+    with pytest.raises(InputError, match="delimiter = '::': must be one character"):
+        Graph.from_csv(path, delimiter='::')
+
+
 def test_integers_may_be_labels(tmp_path):
     path = tmp_path / 'edges.txt'
-    path.write_text('205 101\n999 205\n')
+    path.write_text('7 101\n007 7\n')
     graph = Graph.from_csv(path, 0, 1, delimiter=None, labels='ends')
-    same(graph, Graph.from_edges([205, 999], [101, 205], labels='ends'))
-    assert graph.labels == (205, 101, 999)
+    same(graph, Graph.from_edges(['7', '007'], ['101', '7']))
+    given = Graph.from_csv(path, 0, 1, delimiter=None, labels=['7', '007', '101'])
+    assert [given.edge(*ends) for ends in (('7', '101'), ('007', '7'))] == [0, 1]
+    assert Graph.from_edges([205, 999], [101, 205], labels='ends').labels == (205, 101, 999)
     with pytest.raises(InputError, match="labels = 'nodes': must be one for each node, or 'ends'"):
         Graph.from_edges([0], [1], labels='nodes')
 

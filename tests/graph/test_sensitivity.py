@@ -208,3 +208,8 @@ def test_products_do_not_follow_the_caller_s_array():
     before = at.vjp(bar).weights
     weights[:] = 1.0
     np.testing.assert_array_equal(at.vjp(bar).weights, before)
+
+
+def test_what_is_wanted_is_one_of_the_inputs():
+    with pytest.raises(InputError, match=r"wanted = \['weight'\]: must be some of"):
+        linearize(random_graph()).vjp(np.ones(30), wanted=['weight'])

@@ -14,8 +14,10 @@ Array = NDArray[Any]
 
 # Measured on random graphs, the worst case for sparse LU: 60 ms at 1000 nodes, 350 ms at 2000.
 DIRECT_LIMIT = 1000
-# Where nothing else converges, LU may take some seconds.
+# Where nothing else converges, LU may take some seconds: it fills in, unless edges are few.
 _LAST_RESORT = 20_000
+_LAST_RESORT_SPARSE = 50_000
+_FEW_EDGES = 4
 # So many sweeps over all edges, and what BiCGSTAB needs is less; after so many it can be told.
 _SWEEPS = {'max_iterations': 500, 'wait': 40}
 # Power iteration's contraction is the damping, or better: 200 passes at this one.
@@ -36,6 +38,7 @@ class Automatic:
     def __init__(self, walk: Walk, tol: float, max_iterations: int | None = None):
         self._given = walk, tol
         self._max_iterations = max_iterations
+        self._tried: list[str] = []
         self.reason, self._left = _candidates(walk)
         self._take_next()
 
@@ -64,8 +67,13 @@ class Automatic:
                 self._give_up(error)
 
     def _give_up(self, error: NotConverged) -> None:
+        self._tried.append(error.method)
         if not self._left:
-            raise error
+            tried = ', '.join(dict.fromkeys(self._tried))
+            advice = f'auto has tried {tried}: raise tol or max_iterations, or lower the damping'
+            raise NotConverged(
+                error.residual, error.tol, error.iterations, error.method, advice
+            ) from error
         self.reason = f'auto: {error.method} came to {error.residual:.1e} in {error.iterations}'
         self._take_next()
 
@@ -83,11 +91,14 @@ def _candidates(walk: Walk) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
     if n <= DIRECT_LIMIT:
         return f'auto: {n} nodes, not above {DIRECT_LIMIT}', [('direct', {})]
     reason = f'auto: {n} nodes, above {DIRECT_LIMIT}'
+    is_sparse = n <= _LAST_RESORT_SPARSE and walk.graph.nnz <= _FEW_EDGES * n
+    can_be_factored = n <= _LAST_RESORT or is_sparse
     if walk.is_complex:
-        return f'{reason}, complex', [('power', {})]
+        last_ones: list[str] = ['direct'] if can_be_factored else []
+        return f'{reason}, complex', [(name, {}) for name in ['power', *last_ones]]
     if not has_numba():
         candidates = ['bicgstab', 'power'] if damping > _POWER_DAMPING else ['power', 'bicgstab']
-        if n <= _LAST_RESORT:
+        if can_be_factored:
             candidates.append('direct')
         return f'{reason}, damping {damping:g}, no numba', [(name, {}) for name in candidates]
 
@@ -97,5 +108,5 @@ def _candidates(walk: Walk) -> tuple[str, list[tuple[str, dict[str, Any]]]]:
     if sizes.max() == 1:
         return f'{reason}, no cycles', [('gauss_seidel', {})]
     reason = f'{reason}, {sizes.size} strongly connected components of at most {sizes.max()}'
-    last = 'direct' if n <= _LAST_RESORT else 'gauss_seidel'
+    last = 'direct' if can_be_factored else 'gauss_seidel'
     return reason, [('gauss_seidel', _SWEEPS), ('bicgstab', {}), (last, {})]

@@ -47,7 +47,9 @@ class BiCGSTAB(RealMethod):
         """Solve until the computed residual is at most the tolerance."""
         walk = self.walk
         self._iterations = 0
+        # No score is negative; close to zero, the solution may be.
         x = self._solve_positive(walk.v, walk.v if start is None else walk.unscaled(start))
+        x = np.maximum(x, 0.0)
         if walk.u is walk.v:
             self._q = x / x.sum()
             pi = self._q

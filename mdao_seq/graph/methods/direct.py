@@ -43,6 +43,8 @@ class Direct:
         while residual > self.tol and iterations < self.refinements:
             iterations += 1
             refined = pi + self.forward(change)
+            if not self.walk.is_complex:
+                refined = np.maximum(refined, 0.0)
             refined = refined / refined.sum()
             change = walk.step(refined) - refined
             if np.abs(change).sum() >= residual:
