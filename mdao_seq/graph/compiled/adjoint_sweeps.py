@@ -14,6 +14,8 @@ import numpy as np
 from mdao_seq._compiling import compiled, compiled_sums
 from mdao_seq.graph.compiled.sweeps import CHUNK, ONE
 
+TWO, THREE, FOUR = np.uint64(2), np.uint64(3), np.uint64(4)
+
 
 @compiled_sums
 def inflow(low, high, system, rhs, scores, sums):
@@ -39,8 +41,16 @@ def sweep(first, last, system, b, lam, sums):
         change = new - lam[k]
         lam[k] = new
         largest = max(largest, abs(change))
-        # From behind like the nodes: read the other way, each list was fetched too late.
+        # From behind like the nodes: read the other way, each list was fetched too late. No
+        # source is twice in a list, so that four sums are under way at once.
         e, end = np.uint64(start[k + ONE]), np.uint64(split[k])
+        while e >= end + FOUR:
+            e -= FOUR
+            i, j = sources[e], sources[e + ONE]
+            m, n = sources[e + TWO], sources[e + THREE]
+            of_i, of_j = sums[i] + entries[e] * change, sums[j] + entries[e + ONE] * change
+            of_m, of_n = sums[m] + entries[e + TWO] * change, sums[n] + entries[e + THREE] * change
+            sums[i], sums[j], sums[m], sums[n] = of_i, of_j, of_m, of_n
         while e > end:
             e -= ONE
             sums[sources[e]] += entries[e] * change
