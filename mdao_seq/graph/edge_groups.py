@@ -101,7 +101,7 @@ def _edge_number(graph: Graph, edge: Any, name: Any) -> int:
         if not 0 <= edge < graph.nnz:
             raise InputError(f'edge_groups: there is no edge {edge}; the graph has {graph.nnz}')
         return int(edge)
-    if isinstance(edge, str) or np.shape(edge)[:1] != (2,):
+    if not isinstance(edge, tuple | list | np.ndarray) or len(edge) != 2:
         raise InputError(
             f'edge_groups[{name!r}] has {edge!r}: an edge is its number, or a pair (src, dst)'
         )

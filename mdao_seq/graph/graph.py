@@ -188,7 +188,7 @@ class Graph(Keeping):
         source, target : str or int
             Columns of the ends: names, which stand in the first line, or numbers from 0 of a table
             without a line of names. Where all entries are integers they are node numbers, unless
-            labels are asked for or given as strings; else labels.
+            labels are asked for or some of those given are numbers in text; else labels.
         weight : str, int or None
             Column of the weights; None: each edge counts 1.
         delimiter : str or None
@@ -204,7 +204,11 @@ class Graph(Keeping):
         FileNotFoundError
             If there is no such file.
         """
-        as_text = labels is not None and any(isinstance(label, str) for label in labels)
+        # Where a label could be taken for a node number, ends are what the labels are: text.
+        as_text = isinstance(labels, str) or any(
+            isinstance(label, str) and label.strip().lstrip('-').isdecimal()
+            for label in (() if labels is None else labels)
+        )
         columns = source, target, weight
         src, dst, weights = read_edges(path, columns, delimiter, as_text)
         try:

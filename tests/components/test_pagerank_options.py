@@ -288,6 +288,14 @@ def test_nodes_by_labels_that_are_tuples_and_in_sets():
     np.testing.assert_allclose(problem.get_val('comp.two'), scores[1:].sum())
 
 
+def test_edges_between_nodes_whose_labels_are_tuples_of_several_lengths():
+    graph = Graph.from_edges([(0, 0), (1, 0, 'up')], [(1, 0, 'up'), (0, 0)])
+    groups = {'there': [((0, 0), (1, 0, 'up'))]}
+    problem = problem_of(PageRankComp(graph=graph, inputs=['weights'], edge_groups=groups))
+    problem.run_model()
+    np.testing.assert_allclose(problem.get_val('comp.rank'), [0.5, 0.5])
+
+
 def test_a_factor_below_zero_is_named_by_its_group():
     comp = PageRankComp(graph=random_graph(), inputs=['weights'], edge_groups={'ring': [1, 2]})
     problem = problem_of(comp, weights=[-1.0])

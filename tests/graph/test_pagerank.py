@@ -358,6 +358,9 @@ def test_scores_next_to_zero_are_not_below_it(method):
     assert found.scores.min() >= 0.0
     again = pagerank(path(1200), 0.9991, {0: 1.0}, method=method, warm_start=found.scores)
     assert again.residual <= 1e-10
+    chain = Graph.from_edges(np.arange(1199), np.arange(1, 1200))
+    elsewhere = pagerank(chain, 0.999, {0: 1.0}, {5: 1.0}, method=method)
+    assert elsewhere.scores.min() >= 0.0
 
 
 @pytest.mark.parametrize('n', [1200, 25_000])

@@ -102,6 +102,9 @@ def test_integers_may_be_labels(tmp_path):
     same(graph, Graph.from_edges(['7', '007'], ['101', '7']))
     given = Graph.from_csv(path, 0, 1, delimiter=None, labels=['7', '007', '101'])
     assert [given.edge(*ends) for ends in (('7', '101'), ('007', '7'))] == [0, 1]
+    path.write_text('0 2\n1 0\n')
+    numbered = Graph.from_csv(path, 0, 1, delimiter=None, labels=['wing', 'fuel', 'cabin'])
+    same(numbered, Graph.from_edges([0, 1], [2, 0], labels=['wing', 'fuel', 'cabin']))
     assert Graph.from_edges([205, 999], [101, 205], labels='ends').labels == (205, 101, 999)
     with pytest.raises(InputError, match="labels = 'nodes': must be one for each node, or 'ends'"):
         Graph.from_edges([0], [1], labels='nodes')

@@ -47,9 +47,7 @@ class BiCGSTAB(RealMethod):
         """Solve until the computed residual is at most the tolerance."""
         walk = self.walk
         self._iterations = 0
-        # No score is negative; close to zero, the solution may be.
         x = self._solve_positive(walk.v, walk.v if start is None else walk.unscaled(start))
-        x = np.maximum(x, 0.0)
         if walk.u is walk.v:
             self._q = x / x.sum()
             pi = self._q
@@ -90,7 +88,9 @@ class BiCGSTAB(RealMethod):
         for _ in range(_STEPS):
             x = b + self.walk.damping * self.walk.transition.matvec(x)
         x = x * (b.sum() / self._forward(x).sum())
-        return self._solve(b, self._forward, x, lambda x: self.tol * abs(x.sum()))
+        x = self._solve(b, self._forward, x, lambda x: self.tol * abs(x.sum()))
+        # The exact solution is nowhere negative; next to zero, this one may be.
+        return np.maximum(x, 0.0)
 
     def _forward(self, x: Array) -> Array:
         return x - self.walk.damping * self.walk.transition.matvec(x)
